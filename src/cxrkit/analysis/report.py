@@ -1,0 +1,149 @@
+"""The analysis of a prepared workspace: measure, judge, write."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cxrkit.analysis.graphs import measure_graphs
+from cxrkit.analysis.labels import measure_labels
+from cxrkit.analysis.questions import measure_questions
+from cxrkit.analysis.regions import measure_regions
+from cxrkit.analysis.rejects import measure_rejects
+from cxrkit.analysis.remarks import Thresholds
+from cxrkit.analysis.rows import read_rows
+from cxrkit.analysis.totals import measure_totals
+from cxrkit.analysis.verdict import judge
+from cxrkit.config.grades import minimum_rating
+from cxrkit.config.values import QualityGrade, ViewFilter
+from cxrkit.data.index import Index
+from cxrkit.reporting import figure_png, write_atomically
+from cxrkit.version import __version__
+
+SCHEMA_VERSION = 1
+REPORT_NAME = "analysis_report.json"
+PLOTS_NAME = "distribution_plots.png"
+PAGE_NAME = "report.html"
+_PLOTS_DPI = 110
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AnalysisReport:
+    """What the analysis found.
+
+    Attributes:
+        ready: training may start.
+        reasons: why it may not; empty when it may.
+        path: the written `analysis_report.json`.
+        data: its content.
+    """
+
+    ready: bool
+    reasons: list[str]
+    path: Path
+    data: dict[str, Any]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know although training may start."""
+        return list(self.data["warnings"])
+
+
+def analyze(
+    index: Index,
+    output_dir: Path,
+    *,
+    quality_grade: QualityGrade = "A",
+    view_filter: ViewFilter = "frontal_only",
+    thresholds: Thresholds | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AnalysisReport:
+    """Measures a prepared data set, judges whether it is ready, and writes the report.
+
+    Writes `distribution_plots.png`, `report.html` and, last, `analysis_report.json`. Only the index is
+    read; the same index and filter give the same bytes.
+
+    Args:
+        index: the opened index.
+        output_dir: folder of the three files; made when missing.
+        quality_grade: lowest grade of a question that counts as taking part.
+        view_filter: which films take part.
+        thresholds: the limits of the verdict; the documented ones when None.
+        progress: called as `progress(done, total)` after each step.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    limits = thresholds or Thresholds()
+    steps = _Steps(progress, 8)
+    data: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "cxrkit_version": __version__,
+        "index_fingerprint": index.fingerprint,
+        "filter": {
+            "quality_grade": quality_grade,
+            "minimum_rating": minimum_rating(quality_grade),
+            "view_filter": view_filter,
+        },
+        "thresholds": asdict(limits),
+    }
+    _measure(index, data, steps)
+    return _write(data, output_dir, limits, steps)
+
+
+class _Steps:
+    """Counts finished steps for the caller's progress bar."""
+
+    def __init__(self, report: Callable[[int, int], None] | None, total: int) -> None:
+        self._report = report
+        self._total = total
+        self._done = 0
+
+    def finish(self) -> None:
+        self._done += 1
+        if self._report is not None:
+            self._report(self._done, self._total)
+
+
+def _measure(index: Index, data: dict[str, Any], steps: _Steps) -> None:
+    filters = data["filter"]
+    rows = read_rows(index, filters["quality_grade"], filters["view_filter"])
+    data.update(measure_totals(index, rows))
+    steps.finish()
+    data.update(measure_questions(index, rows))
+    steps.finish()
+    data["regions"] = measure_regions(index, rows)
+    steps.finish()
+    data["labels"] = measure_labels(index)
+    steps.finish()
+    data["scene_graphs"] = measure_graphs(index, rows)
+    steps.finish()
+    data.update(measure_rejects(index))
+    steps.finish()
+
+
+def _write(data: dict[str, Any], output_dir: Path, limits: Thresholds, steps: _Steps) -> AnalysisReport:
+    # Drawing needs matplotlib; measuring does not.
+    from cxrkit.analysis.html import build_page
+    from cxrkit.analysis.plots import distribution_figure
+
+    remarks = judge(data, limits)
+    reasons = [remark.message for remark in remarks if remark.level == "blocking"]
+    data["ready"] = not reasons
+    data["reasons"] = reasons
+    data["warnings"] = [remark.message for remark in remarks if remark.level == "warning"]
+    data["remarks"] = [remark.to_json() for remark in remarks]
+    path = output_dir / REPORT_NAME
+    # An older verdict must not outlive the files it belongs to.
+    path.unlink(missing_ok=True)
+    write_atomically(output_dir / PLOTS_NAME, figure_png(distribution_figure(data), _PLOTS_DPI))
+    steps.finish()
+    build_page(data).write(output_dir / PAGE_NAME)
+    write_atomically(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode("utf-8"))
+    steps.finish()
+    _log.info("analysis written to %s: %s", output_dir, "ready" if not reasons else "not ready")
+    return AnalysisReport(not reasons, reasons, path, data)

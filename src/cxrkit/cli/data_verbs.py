@@ -1,0 +1,174 @@
+"""The verbs about data: `synth`, `prepare`, `analyze`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cxrkit.cli.options import (
+    Assignments,
+    ConfigFile,
+    CxrPath,
+    QaPath,
+    Workspace,
+    collect_overrides,
+    data_overrides,
+)
+
+if TYPE_CHECKING:
+    from cxrkit.analysis import AnalysisReport
+    from cxrkit.cli.terminal import Terminal
+    from cxrkit.data.prepare import PreparedSummary
+
+
+def synth(
+    output: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="Folder that will hold both data sets.")
+    ] = None,
+    patients: Annotated[int, typer.Option("--patients", min=1, help="Number of patients.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 0,
+    image_size: Annotated[
+        int, typer.Option("--image_size", min=64, max=4096, help="Shorter side of the films in pixels.")
+    ] = 512,
+    defect: Annotated[
+        str | None, typer.Option("--defect", help="Plant one defect; see --list_defects.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; by default one per core.")
+    ] = None,
+    list_defects: Annotated[
+        bool, typer.Option("--list_defects", help="Print the defects that can be planted.")
+    ] = False,
+) -> None:
+    """Write a synthetic data set in the exact layout of the two real ones."""
+    from cxrkit.cli.tables import counts_table, rows_table
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.data.synthetic import DEFECTS, write_dataset
+    from cxrkit.hardware import usable_cores
+
+    terminal = open_terminal()
+    if list_defects:
+        rows = [{"name": name, "what is wrong": text} for name, text in DEFECTS.items()]
+        terminal.results.print(rows_table(rows, "defects"))
+        return
+    if output is None:
+        raise typer.BadParameter("missing: the folder to write to", param_hint="OUT")
+    with terminal.bars() as bars:
+        summary = write_dataset(
+            output,
+            patients=patients,
+            seed=seed,
+            image_size=image_size,
+            defect=defect,
+            workers=workers or usable_cores(),
+            progress=bars.counter("drawing patients"),
+        )
+    terminal.results.print(counts_table(summary.counts, "written"))
+    terminal.say(
+        f"next: cxrkit analyze {_data_options(output / 'mimic-cxr-jpg', output / 'mimic-ext-cxr-qba')}"
+    )
+
+
+def prepare(
+    config: ConfigFile = None,
+    mimic_cxr_path: CxrPath = None,
+    mimic_qa_path: QaPath = None,
+    workspace: Workspace = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; by default one per core.")
+    ] = None,
+    extract_all: Annotated[
+        bool, typer.Option("--extract_all", help="Accepted for old command lines; nothing is extracted.")
+    ] = False,
+    assignments: Assignments = None,
+) -> None:
+    """Read both data sets once and write the workspace: index, images, fingerprint."""
+    from cxrkit.cli.qba_report import report_questions_only
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.config import given_path, load_settings, require_data_paths
+
+    terminal = open_terminal()
+    overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
+    settings = load_settings(config, None, overrides)
+    if extract_all:
+        terminal.note("--extract_all: nothing needs extracting, archives are read in place")
+    if mimic_qa_path is not None and config is None and "data.mimic_cxr_jpg_path" not in overrides:
+        report_questions_only(mimic_qa_path, terminal)
+        return
+    require_data_paths(settings)
+    from cxrkit.data.prepare import prepare_workspace
+
+    with terminal.bars() as bars:
+        summary = prepare_workspace(
+            settings.data.mimic_cxr_jpg_path,
+            given_path(settings.data.mimic_ext_cxr_qba_path),
+            settings.data.workspace,
+            image_store_size=settings.data.image_store_size,
+            workers=workers,
+            progress=bars.report,
+        )
+    _show_prepared(summary, terminal)
+    paths = _data_options(settings.data.mimic_cxr_jpg_path, settings.data.mimic_ext_cxr_qba_path)
+    terminal.say(f"next: cxrkit analyze {paths} --workspace {settings.data.workspace}")
+
+
+def _show_prepared(summary: "PreparedSummary", terminal: "Terminal") -> None:
+    from cxrkit.cli.tables import prepared_table, rejects_table
+
+    state = "already up to date" if summary.unchanged else "prepared"
+    terminal.say(f"{state}: {summary.workspace}")
+    terminal.results.print(prepared_table(summary.counts))
+    if summary.counts["rejects"]:
+        terminal.results.print(rejects_table(summary.counts["rejects"]))
+        terminal.say(f"each one is listed in {summary.workspace / 'index' / 'rejects.csv'}")
+    else:
+        terminal.say("nothing was skipped: 0 rejects")
+
+
+def analyze(
+    config: ConfigFile = None,
+    mimic_cxr_path: CxrPath = None,
+    mimic_qa_path: QaPath = None,
+    workspace: Workspace = None,
+    output_dir: Annotated[
+        Path | None, typer.Option("--output_dir", help="Folder of the report (data.analysis_dir).")
+    ] = None,
+    assignments: Assignments = None,
+) -> None:
+    """Look whether the data is ready, what is in it and what is biased; prepare it first if needed."""
+    from cxrkit.cli.tables import prepared_table
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.cli.workspace import open_workspace
+    from cxrkit.config import load_settings
+
+    terminal = open_terminal()
+    named = {**data_overrides(mimic_cxr_path, mimic_qa_path, workspace), "data.analysis_dir": output_dir}
+    settings = load_settings(config, None, collect_overrides(named, assignments))
+    with terminal.bars() as bars:
+        index = open_workspace(settings, bars)
+        from cxrkit.analysis import analyze as run_analysis
+
+        report = run_analysis(
+            index,
+            settings.data.analysis_dir,
+            quality_grade=settings.data.quality_grade,
+            view_filter=settings.data.view_filter,
+            progress=bars.counter("analyzing"),
+        )
+    terminal.results.print(prepared_table(index.counts))
+    _show_verdict(report, terminal)
+    if not report.ready:
+        raise typer.Exit(1)
+
+
+def _show_verdict(report: "AnalysisReport", terminal: "Terminal") -> None:
+    for warning in report.warnings:
+        terminal.say(f"warning: {warning}")
+    for reason in report.reasons:
+        terminal.say(f"not ready: {reason}")
+    terminal.say(f"ready for training: {'yes' if report.ready else 'no'}")
+    terminal.say(f"report: {report.path}")
+
+
+def _data_options(mimic_cxr_path: Path, mimic_qa_path: Path) -> str:
+    return f"--mimic_cxr_path {mimic_cxr_path} --mimic_qa_path {mimic_qa_path}"

@@ -1,0 +1,25 @@
+"""`cxrkit demo`: the whole pipeline on synthetic or given films."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Folder with mimic-cxr-jpg and mimic-ext-cxr-qba; default: synthetic."),
+    ] = None,
+    output_dir: Annotated[
+        Path, typer.Option("--output_dir", help="Everything the demo writes goes here.")
+    ] = Path("demo_output"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of data and training.")] = 0,
+) -> None:
+    """Write data, prepare, analyze, train two small models, evaluate both and show the report."""
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.demo import run_demo
+
+    terminal = open_terminal()
+    with terminal.bars() as bars:
+        run_demo(output_dir, data, seed, progress=bars.report)

@@ -1,0 +1,77 @@
+"""`cxrkit evaluate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cxrkit.cli.options import (
+    Assignments,
+    ConfigFile,
+    CxrPath,
+    QaPath,
+    Workspace,
+    collect_overrides,
+    data_overrides,
+)
+
+if TYPE_CHECKING:
+    from cxrkit.config import Settings
+
+
+def evaluate(
+    model_path: Annotated[
+        Path, typer.Option("--model_path", help="Model folder, e.g. checkpoints/<run>/best_model.")
+    ],
+    config: ConfigFile = None,
+    mimic_cxr_path: CxrPath = None,
+    mimic_qa_path: QaPath = None,
+    workspace: Workspace = None,
+    split: Annotated[
+        Literal["train", "validate", "test"], typer.Option("--split", help="Official split to evaluate on.")
+    ] = "test",
+    output_dir: Annotated[
+        Path, typer.Option("--output_dir", help="Folder of predictions and report.")
+    ] = Path("evaluation_results"),
+    compute_attention: Annotated[
+        bool, typer.Option("--compute_attention", help="Compare attention with the answers' boxes too.")
+    ] = False,
+    assignments: Assignments = None,
+) -> None:
+    """Predict on a split and score the answers beside their controls."""
+    from cxrkit.cli.tables import headline_table
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.cli.workspace import open_workspace
+
+    terminal = open_terminal()
+    overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
+    settings = _settings(model_path, config, overrides)
+    with terminal.bars() as bars:
+        open_workspace(settings, bars)
+        from cxrkit.evaluation.run import evaluate_model
+
+        result = evaluate_model(
+            model_path,
+            settings,
+            split=split,
+            output_dir=output_dir,
+            compute_attention=compute_attention,
+            progress=bars.report,
+        )
+    terminal.say(f"{model_path} on the {split} split")
+    terminal.results.print(headline_table(result.table))
+    for path in (result.predictions_path, result.report_path, result.html_path):
+        terminal.say(str(path))
+
+
+def _settings(model_path: Path, config: Path | None, overrides: dict[str, object]) -> "Settings":
+    from cxrkit.config import load_settings
+
+    if config is not None:
+        return load_settings(config, None, overrides)
+    from cxrkit.models.configuration import read_config
+    from cxrkit.training.run_folder import MODEL_SETTINGS_FILE
+
+    # Asked first: a folder that holds no model is told as that, not as a missing settings file.
+    read_config(model_path)
+    return load_settings(model_path / MODEL_SETTINGS_FILE, None, overrides)

@@ -1,0 +1,72 @@
+"""The program `cxrkit`: its verbs put together, and what each kind of failure ends with."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cxrkit.cli import config_verbs, data_verbs, demo_verb, evaluate_verb, train_verbs
+from cxrkit.cli.options import read_flag_values
+from cxrkit.errors import CxrkitError
+from cxrkit.version import __version__
+
+app = typer.Typer(
+    help="Train, evaluate and question chest X-ray models on MIMIC-CXR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("synth")(data_verbs.synth)
+app.command("prepare")(data_verbs.prepare)
+app.command("analyze")(data_verbs.analyze)
+app.add_typer(train_verbs.app, name="train")
+app.command("evaluate")(evaluate_verb.evaluate)
+app.command("demo")(demo_verb.demo)
+app.add_typer(config_verbs.app, name="config")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cxrkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command line and ends the process with its exit code.
+
+    Args:
+        arguments: without the program's name; None = those of this process.
+    """
+    words = read_flag_values(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=words, prog_name="cxrkit")
+    except CxrkitError as error:
+        _end_with(error)
+    except OSError as error:
+        _end_with(
+            CxrkitError(
+                "the operating system refused to read or write",
+                found=f"{error.filename or 'a file'}: {error.strerror or error}",
+                next_step="check the path, the permissions and the free space",
+            )
+        )
+
+
+def _end_with(error: CxrkitError) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    message = Text.assemble(("error: ", "bold red"), str(error))
+    Console(stderr=True, highlight=False).print(message, soft_wrap=True)
+    sys.exit(error.exit_code)

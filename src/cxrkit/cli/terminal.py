@@ -1,0 +1,119 @@
+"""The console: progress and messages on standard error, results on standard output."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+LOG_WIDTH = 110  # columns where output goes to a file, which has no width of its own
+
+
+class RateColumn(ProgressColumn):
+    """Shows how many items are done per second."""
+
+    def render(self, task: Task) -> Text:
+        """Gives the rate as text, `?` while it is not known."""
+        speed = task.finished_speed or task.speed
+        return Text("   ?/s" if speed is None else f"{speed:6.1f}/s")
+
+
+class ProgressBars(AbstractContextManager["ProgressBars"]):
+    """One bar per stage, with rate and remaining time; open only while it is used as a context."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+
+    def __enter__(self) -> Self:
+        """Starts to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stops to draw; the bars stay where they are."""
+        self._progress.stop()
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Moves the bar of a stage, which appears with its first report."""
+        if stage not in self._bars:
+            self._bars[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._bars[stage], completed=done, total=total)
+
+    def counter(self, stage: str) -> Callable[[int, int], None]:
+        """Gives a `progress(done, total)` function for one stage."""
+
+        def report(done: int, total: int) -> None:
+            self.report(stage, done, total)
+
+        return report
+
+
+class Terminal:
+    """What a command talks through.
+
+    Attributes:
+        messages: console on standard error.
+        results: console on standard output.
+    """
+
+    def __init__(self) -> None:
+        self.messages = _console(stderr=True)
+        self.results = _console(stderr=False)
+
+    def bars(self) -> ProgressBars:
+        """Gives progress bars; use them in a `with` statement."""
+        return ProgressBars(self.messages)
+
+    def say(self, text: str) -> None:
+        """Prints one line of result, whole, whatever the width of the terminal."""
+        self.results.print(text, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Prints one line beside the results, on standard error."""
+        self.messages.print(text, markup=False, soft_wrap=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    return console
+
+
+def open_terminal() -> Terminal:
+    """Gives the terminal of a command, with the package's log going to it."""
+    terminal = Terminal()
+    handler = RichHandler(console=terminal.messages, show_path=False, show_level=False, markup=False)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("cxrkit").setLevel(logging.INFO)
+    return terminal

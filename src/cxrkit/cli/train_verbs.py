@@ -1,0 +1,159 @@
+"""`cxrkit train vqa` and `cxrkit train classify`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cxrkit.cli import options
+from cxrkit.cli.options import collect_overrides, data_overrides
+
+if TYPE_CHECKING:
+    from cxrkit.cli.terminal import ProgressBars, Terminal
+    from cxrkit.config import Settings, Task
+    from cxrkit.training.run_folder import TrainedRun
+
+app = typer.Typer(help="Train a model.", no_args_is_help=True)
+
+
+@app.command()
+def vqa(
+    config: options.ConfigFile = None,
+    mimic_cxr_path: options.CxrPath = None,
+    mimic_qa_path: options.QaPath = None,
+    workspace: options.Workspace = None,
+    output_dir: options.OutputDir = None,
+    batch_size: options.BatchSize = None,
+    epochs: options.Epochs = None,
+    learning_rate: options.LearningRate = None,
+    max_samples: options.MaxSamples = None,
+    wandb_project: options.WandbProject = None,
+    disable_wandb: options.DisableWandb = False,
+    hub_model_id: options.HubModelId = None,
+    skip_data_check: options.SkipDataCheck = False,
+    assignments: options.Assignments = None,
+) -> None:
+    """Train the scene-graph question answering model."""
+    named = {
+        **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
+        **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
+        **_trial_overrides(max_samples, wandb_project, disable_wandb),
+    }
+    _train("vqa", config, collect_overrides(named, assignments), skip_data_check)
+
+
+@app.command()
+def classify(
+    config: options.ConfigFile = None,
+    mimic_cxr_path: options.CxrPath = None,
+    mimic_qa_path: options.QaPath = None,
+    workspace: options.Workspace = None,
+    output_dir: options.OutputDir = None,
+    batch_size: options.BatchSize = None,
+    epochs: options.Epochs = None,
+    learning_rate: options.LearningRate = None,
+    max_samples: options.MaxSamples = None,
+    wandb_project: options.WandbProject = None,
+    disable_wandb: options.DisableWandb = False,
+    hub_model_id: options.HubModelId = None,
+    skip_data_check: options.SkipDataCheck = False,
+    assignments: options.Assignments = None,
+) -> None:
+    """Train the classifier of 14 findings."""
+    named = {
+        **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
+        **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
+        **_trial_overrides(max_samples, wandb_project, disable_wandb),
+    }
+    _train("classify", config, collect_overrides(named, assignments), skip_data_check)
+
+
+def _training_overrides(
+    output_dir: Path | None,
+    batch_size: int | None,
+    epochs: int | None,
+    learning_rate: float | None,
+    hub_model_id: str | None,
+) -> dict[str, object | None]:
+    return {
+        "training.output_dir": output_dir,
+        "training.batch_size_per_gpu": batch_size,
+        "training.num_epochs": epochs,
+        "training.learning_rate": learning_rate,
+        "training.hub_model_id": hub_model_id,
+    }
+
+
+def _trial_overrides(
+    max_samples: int | None, wandb_project: str | None, disable_wandb: bool
+) -> dict[str, object | None]:
+    return {
+        "data.max_samples": max_samples,
+        "wandb.project": wandb_project,
+        "wandb.enabled": False if disable_wandb else None,
+    }
+
+
+def _train(task: "Task", config: Path | None, overrides: dict[str, object], skip_data_check: bool) -> None:
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.cli.workspace import open_workspace, require_source
+    from cxrkit.config import load_settings
+
+    settings = load_settings(config, task, overrides)
+    require_source(settings)
+    terminal = open_terminal()
+    with terminal.bars() as bars:
+        if not skip_data_check:
+            _require_any_analysis(settings)
+        index = open_workspace(settings, bars)
+        if not skip_data_check:
+            _require_analysis(settings, index.fingerprint)
+        run = _run_training(settings, bars)
+    _show_run(run, terminal)
+
+
+def _require_any_analysis(settings: "Settings") -> None:
+    # Preparing the full data takes hours: the missing report is told before, not after.
+    if not (settings.data.analysis_dir / "analysis_report.json").is_file():
+        _require_analysis(settings, "")
+
+
+def _require_analysis(settings: "Settings", fingerprint: str) -> None:
+    from cxrkit.training.gate import require_analysis
+
+    require_analysis(fingerprint, settings.data.analysis_dir, _analysis_command(settings))
+
+
+def _analysis_command(settings: "Settings") -> str:
+    from cxrkit.config import given_path
+
+    data = settings.data
+    paths = {
+        "mimic_cxr_path": given_path(data.mimic_cxr_jpg_path),
+        "mimic_qa_path": given_path(data.mimic_ext_cxr_qba_path),
+        "workspace": data.workspace,
+        "output_dir": data.analysis_dir,
+    }
+    options = " ".join(f"--{name} {path}" for name, path in paths.items() if path is not None)
+    # The stored size is part of the workspace; without it the command would ask for another one.
+    return f"python analyze_data.py {options} --set data.image_store_size={data.image_store_size}"
+
+
+def _run_training(settings: "Settings", bars: "ProgressBars") -> "TrainedRun":
+    from cxrkit.config import VQASettings
+
+    if isinstance(settings, VQASettings):
+        from cxrkit.training.vqa import train_vqa
+
+        return train_vqa(settings, progress=bars.report)
+    from cxrkit.training.classify import train_classifier
+
+    return train_classifier(settings, progress=bars.report)
+
+
+def _show_run(run: "TrainedRun", terminal: "Terminal") -> None:
+    from cxrkit.cli.tables import rows_table
+
+    rows = [{"metric": name, "value": value} for name, value in run.metrics.items()]
+    terminal.results.print(rows_table(rows, "the best model on the validation split"))
+    terminal.say(f"next: cxrkit evaluate --model_path {run.best_model}")

@@ -1,0 +1,94 @@
+"""The `data` section: which data, and how it is read."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, Strict, ValidationInfo, field_validator
+
+from cxrkit.config import values
+from cxrkit.config.section import Section
+from cxrkit.config.values import Expectation
+from cxrkit.vocabulary import QUESTION_TYPE_NAMES, find_question_type
+
+
+class DataSettings(Section):
+    """Which data, and how it is read."""
+
+    mimic_cxr_jpg_path: values.PathSetting = Field(
+        default=Path("/path/to/MIMIC-CXR-JPG"), description="root of MIMIC-CXR-JPG (films and tables)"
+    )
+    mimic_ext_cxr_qba_path: values.PathSetting = Field(
+        default=Path("/path/to/MIMIC-Ext-CXR-QBA"),
+        description="root of MIMIC-Ext-CXR-QBA (questions, scene graphs)",
+    )
+    workspace: values.PathSetting = Field(
+        default=Path("workspace"), description="folder of the prepared index and images"
+    )
+    analysis_dir: values.PathSetting = Field(
+        default=Path("analysis_output"), description="folder of the analysis report that training asks for"
+    )
+    quality_grade: values.QualityGrade = Field(
+        default="A",
+        description="lowest grade of a question that is used: A for fine-tuning, B for pre-training",
+    )
+    view_filter: values.ViewFilter = Field(default="frontal_only", description="which films are used")
+    question_types: Annotated[
+        tuple[str, ...] | None,
+        Strict(False),
+        Expectation("null (all), or a list of different question types such as D02_has_finding"),
+    ] = Field(default=None, description="the question types that are used; null = all")
+    image_size: values.Pixels = Field(
+        default=224, description="side of the square image the model sees, in pixels"
+    )
+    image_store_size: values.Pixels = Field(
+        default=320,
+        description="side of the images decoded once by `prepare`, in pixels; at least image_size",
+    )
+    normalize_mean: values.ThreeNumbers = Field(
+        default=(0.485, 0.456, 0.406), description="subtracted per channel"
+    )
+    normalize_std: values.ThreePositive = Field(
+        default=(0.229, 0.224, 0.225), description="divided by per channel"
+    )
+    max_samples: values.CountOrNone = Field(
+        default=None, description="at most so many films of each split, for a quick trial; null = all"
+    )
+    questions_per_image: values.Count = Field(
+        default=16,
+        description="questions drawn per study and epoch; the image is encoded once for all of them",
+    )
+    question_sampling: values.QuestionSampling = Field(
+        default="uniform",
+        description="how they are drawn: all alike, or balanced (rare answers of a type as often as common)",
+    )
+    augment: values.Switch = Field(
+        default=True, description="vary training films a little at random, boxes moving with them"
+    )
+
+    @field_validator("question_types")
+    @classmethod
+    def _types_are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is None:
+            return None
+        found = [find_question_type(name) for name in value]
+        unknown = [name for name, entry in zip(value, found, strict=True) if entry is None]
+        names = tuple(entry.name for entry in found if entry is not None)
+        if unknown:
+            raise ValueError(f"known question types, which {unknown[0]!r} is not{_closest_type(unknown[0])}")
+        if not names or len(set(names)) != len(names):
+            raise ValueError("null (all), or a list of different question types")
+        return names
+
+    @field_validator("image_store_size")
+    @classmethod
+    def _store_holds_enough_pixels(cls, value: int, info: ValidationInfo) -> int:
+        size = info.data.get("image_size")
+        if size is not None and value < size:
+            raise ValueError(f"at least image_size ({size}): smaller stored images would be blown up again")
+        return value
+
+
+def _closest_type(name: str) -> str:
+    matches = get_close_matches(name, QUESTION_TYPE_NAMES, n=1)
+    return f"; the closest is {matches[0]}" if matches else ""

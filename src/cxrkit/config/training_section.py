@@ -1,0 +1,108 @@
+"""The sections `training`, `wandb` and `deepspeed`: how a model is trained, tracked and spread."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from cxrkit.config import values
+from cxrkit.config.section import Section
+
+
+class CommonTrainingSettings(Section):
+    """What the training of both tasks shares."""
+
+    output_dir: values.PathSetting = Field(
+        default=Path("checkpoints/mimic-cxr-vqa"),
+        description="folder of the run: checkpoints, best model, metrics",
+    )
+    batch_size_per_gpu: values.Count = Field(default=16, description="films per step and device")
+    gradient_accumulation_steps: values.Count = Field(
+        default=4, description="steps summed before each update"
+    )
+    learning_rate: values.Positive = Field(
+        default=5e-5, description="highest learning rate, after the warm-up"
+    )
+    lr_scheduler_type: values.LrSchedule = Field(
+        default="linear", description="how it falls after the warm-up"
+    )
+    weight_decay: values.NotNegative = Field(default=0.01, description="AdamW weight decay")
+    warmup_ratio: values.Fraction = Field(default=0.1, description="share of all updates spent warming up")
+    max_grad_norm: values.Positive = Field(default=1.0, description="gradients are clipped to this norm")
+    num_epochs: values.Count = Field(default=20, description="passes over the training studies")
+    max_steps: values.StepLimit = Field(
+        default=-1, description="stop after so many updates; -1 = by num_epochs"
+    )
+    fp16: values.Switch = Field(
+        default=True,
+        description="train in half precision where the device can; bf16 is taken where the GPU has it",
+    )
+    gradient_checkpointing: values.Switch = Field(
+        default=True, description="recompute activations instead of keeping them: less memory, more time"
+    )
+    logging_steps: values.Count = Field(default=100, description="updates between two log lines")
+    eval_steps: values.Count = Field(default=2500, description="updates between two validations")
+    save_steps: values.Count = Field(default=5000, description="updates between two checkpoints")
+    save_total_limit: values.Count = Field(
+        default=5, description="checkpoints kept; the best model is always kept"
+    )
+    metric_for_best_model: values.Text = Field(
+        default="accuracy", description="validation metric that chooses the best model"
+    )
+    early_stopping_patience: values.CountOrZero = Field(
+        default=5, description="validations without improvement before training stops; 0 = never stop early"
+    )
+    dataloader_num_workers: values.CountOrZero = Field(default=8, description="processes that load batches")
+    dataloader_pin_memory: values.Switch = Field(
+        default=True, description="page-locked batches, faster to the GPU"
+    )
+    hub_model_id: values.TextOrNone = Field(
+        default=None, description="Hugging Face repository for the weights"
+    )
+    seed: values.Seed = Field(default=42, description="seed of every random choice")
+
+
+class TrainingSettings(CommonTrainingSettings):
+    """How the VQA network is trained."""
+
+    vqa_loss_weight: values.NotNegative = Field(default=1.0, description="weight of the answer heads' losses")
+    chexpert_loss_weight: values.NotNegative = Field(
+        default=0.3, description="weight of the 14-label auxiliary loss"
+    )
+    chexpert_blank: values.BlankLabels = Field(
+        default="masked", description="labels the report does not mention: left out of that loss, or negative"
+    )
+    scene_graph_loss_weight: values.NotNegative = Field(
+        default=1.0, description="weight of the scene-graph losses"
+    )
+    grounding_loss_weight: values.NotNegative = Field(default=0.5, description="weight of the grounding loss")
+
+
+class ClassifyTrainingSettings(CommonTrainingSettings):
+    """How the classifier is trained."""
+
+    output_dir: values.PathSetting = Field(
+        default=Path("checkpoints/mimic-cxr-classifier"),
+        description="folder of the run: checkpoints, best model, metrics",
+    )
+    metric_for_best_model: values.Text = Field(
+        default="mean_auroc", description="validation metric that chooses the best model"
+    )
+
+
+class WandbSettings(Section):
+    """Tracking with Weights & Biases: scalars and plots of aggregates only."""
+
+    enabled: values.Switch = Field(
+        default=True, description="log to W&B when it is installed and a key is set"
+    )
+    project: values.Text = Field(default="mimic-cxr-vqa", description="name of the W&B project")
+
+
+class DeepspeedSettings(Section):
+    """DeepSpeed, taken when there are several GPUs."""
+
+    enabled: values.Switch = Field(default=True, description="use DeepSpeed when there are several GPUs")
+    config_path: values.PathSetting = Field(
+        default=Path("configs/deepspeed_config.json"), description="DeepSpeed's own configuration"
+    )
+    stage: values.ZeroStage = Field(default=2, description="ZeRO stage: what is divided among the GPUs")

@@ -1,0 +1,75 @@
+"""The kinds of value a setting can take, each with the words that tell a user what is expected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+
+PLACEHOLDER_ROOT = Path("/path/to")
+
+QualityGrade: TypeAlias = Literal["A++", "A+", "A", "B", "C", "D", "all"]
+ViewFilter: TypeAlias = Literal["frontal_only", "lateral_only", "all"]
+QuestionSampling: TypeAlias = Literal["uniform", "balanced"]
+BlankLabels: TypeAlias = Literal["masked", "negative"]
+SceneGraphSource: TypeAlias = Literal["predicted", "anatomy", "oracle", "none"]
+RoiSource: TypeAlias = Literal["roi", "global", "both"]
+LrSchedule: TypeAlias = Literal["cosine", "linear", "constant"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a value must be, in the words that error messages and the documentation show."""
+
+    words: str
+
+
+def _expand_user(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("a path, not an empty text")
+    return Path(value).expanduser() if isinstance(value, str | Path) else value
+
+
+def _require_text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def _require_full_batches(value: int) -> int:
+    if value == 0:
+        raise ValueError("-1 (no limit), or a whole number, 1 or more")
+    return value
+
+
+Count = Annotated[int, Field(ge=1), Expectation("a whole number, 1 or more")]
+CountOrZero = Annotated[int, Field(ge=0), Expectation("a whole number, 0 or more")]
+CountOrNone = Annotated[Count | None, Expectation("a whole number, 1 or more, or null")]
+StepLimit = Annotated[
+    int,
+    Field(ge=-1),
+    AfterValidator(_require_full_batches),
+    Expectation("-1 (no limit), or a whole number, 1 or more"),
+]
+Seed = Annotated[int, Field(ge=0, lt=2**32), Expectation("a whole number from 0 to 4294967295")]
+Pixels = Annotated[int, Field(ge=32, le=4096), Expectation("a whole number of pixels from 32 to 4096")]
+ZeroStage = Annotated[int, Field(ge=0, le=3), Expectation("a whole number from 0 to 3")]
+Positive = Annotated[float, Field(gt=0), Expectation("a number above 0")]
+NotNegative = Annotated[float, Field(ge=0), Expectation("a number, 0 or more")]
+Fraction = Annotated[float, Field(ge=0, le=1), Expectation("a number from 0 to 1")]
+DropProbability = Annotated[float, Field(ge=0, lt=1), Expectation("a probability: 0 or more, below 1")]
+Switch = Annotated[bool, Expectation("true or false")]
+Text = Annotated[str, AfterValidator(_require_text), Expectation("a text")]
+TextOrNone = Annotated[Text | None, Expectation("a text, or null")]
+PathSetting = Annotated[Path, Strict(False), BeforeValidator(_expand_user), Expectation("a path")]
+Pretrained = Annotated[
+    bool | Text, Expectation("true, false, or the path of a weights file (a text that is not empty)")
+]
+ThreeNumbers = Annotated[
+    tuple[float, float, float], Strict(False), Expectation("a list of 3 numbers, one per channel")
+]
+ThreePositive = Annotated[
+    tuple[Positive, Positive, Positive],
+    Strict(False),
+    Expectation("a list of 3 numbers above 0, one per channel"),
+]

@@ -1,0 +1,118 @@
+"""From settings to data sets of films and questions, and to the loaders that feed a network."""
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from cxrkit.config import DataSettings, minimum_rating
+from cxrkit.data.batches.balance import balanced_question_weights
+from cxrkit.data.batches.dataset import Collate, FilmDataset, FilmSample
+from cxrkit.data.batches.sampling import EpochSampler
+from cxrkit.data.batches.selection import Filters, Selection, select_films, select_questions
+from cxrkit.data.image_store import ImageStore
+from cxrkit.data.index import Index
+from cxrkit.errors import DataLayoutError
+
+
+def filters_of(settings: DataSettings) -> Filters:
+    """Gives the filters that the settings ask for."""
+    return Filters(
+        view_filter=settings.view_filter,
+        minimum_rating=minimum_rating(settings.quality_grade),
+        question_types=settings.question_types,
+        max_samples=settings.max_samples,
+    )
+
+
+def training_films(index: Index, store: ImageStore, settings: DataSettings, seed: int) -> FilmDataset:
+    """Gives every matching film of the training split, questions drawn anew in each epoch."""
+    selection = select_questions(index, "train", filters_of(settings), one_film_per_study=False)
+    balanced = settings.question_sampling == "balanced"
+    return FilmDataset(
+        index,
+        store,
+        selection,
+        seed=seed,
+        questions_per_image=settings.questions_per_image,
+        question_weights=balanced_question_weights(index, selection.questions) if balanced else None,
+        augment=settings.augment,
+    )
+
+
+def evaluation_films(
+    index: Index,
+    store: ImageStore,
+    settings: DataSettings,
+    split: str,
+    *,
+    questions_per_image: int | None,
+    seed: int,
+) -> FilmDataset:
+    """Gives one film of each study of a split.
+
+    Args:
+        index: the opened index.
+        store: the opened image store.
+        settings: the data section.
+        split: `train`, `validate` or `test`.
+        questions_per_image: a fixed draw of so many questions per film; None takes all.
+        seed: of that draw.
+    """
+    selection = select_questions(index, split, filters_of(settings), one_film_per_study=True)
+    return FilmDataset(index, store, selection, seed=seed, questions_per_image=questions_per_image)
+
+
+def labelled_films(
+    index: Index, store: ImageStore, settings: DataSettings, split: str, *, seed: int
+) -> FilmDataset:
+    """Gives every matching film of a split whose study has CheXpert labels, without questions.
+
+    The training split is augmented when the settings say so. Films of the few studies that could not be
+    labelled (all 14 blank and no row in the table) are left out rather than counted as healthy.
+
+    Raises:
+        DataLayoutError: no film is left.
+    """
+    rows = select_films(index, split, settings.view_filter, one_film_per_study=False)
+    labels = index.column("studies", "chexpert")[index.column("images", "study_row")[rows]]
+    rows = rows[~np.isnan(labels).all(-1)][: settings.max_samples]
+    if not len(rows):
+        raise DataLayoutError(
+            f"no labelled film of the {split} split matches",
+            expected="studies with a row in the CheXpert table",
+            found=f"none with data.view_filter {settings.view_filter}",
+            next_step="loosen data.view_filter, or complete the data",
+        )
+    nothing = np.zeros(0, dtype=np.int64)
+    selection = Selection(rows, nothing, np.zeros(len(rows) + 1, dtype=np.int64), 0, 0)
+    augment = settings.augment and split == "train"
+    return FilmDataset(index, store, selection, seed=seed, questions_per_image=None, augment=augment)
+
+
+def make_loader(
+    films: FilmDataset,
+    collate: Collate,
+    *,
+    batch_size: int,
+    workers: int,
+    shuffle: bool,
+    pin_memory: bool = False,
+) -> DataLoader[FilmSample]:
+    """Gives a loader of batches of B films; the sampler hands (epoch, film) to the data set.
+
+    Args:
+        films: the data set.
+        collate: makes a batch.
+        batch_size: films per batch.
+        workers: loading processes; the batches do not depend on it.
+        shuffle: permute the films of each epoch and leave out an incomplete last batch.
+        pin_memory: page-locked batches.
+    """
+    return DataLoader(
+        films,
+        batch_size=batch_size,
+        sampler=EpochSampler(len(films), films.seed, shuffle=shuffle),
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        drop_last=shuffle and len(films) >= batch_size,
+    )

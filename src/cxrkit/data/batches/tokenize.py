@@ -1,0 +1,25 @@
+"""Questions to token ids, padded to the longest question of the batch."""
+
+from typing import Any
+
+import torch
+
+
+class QuestionTokenizer:
+    """Tokenizes questions for a batch.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        max_length: upper limit in tokens; longer questions are cut.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    def __call__(self, texts: list[str]) -> dict[str, torch.Tensor]:
+        """Gives `input_ids` and `attention_mask`, both `[U, T]`."""
+        encoded = self.tokenizer(
+            texts, padding="longest", truncation=True, max_length=self.max_length, return_tensors="pt"
+        )
+        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}

@@ -1,0 +1,115 @@
+"""From a study's decoded scene graph to rows of `region_boxes` and `observations`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cxrkit.data.index.counts import IndexCounts
+from cxrkit.data.index.study_context import Corners, StudyContext
+from cxrkit.data.index.table_writer import TableWriter
+from cxrkit.data.index.targets import all_bits, entity_bits, region_bits, worst_severity
+from cxrkit.data.qba.members import member_place
+from cxrkit.data.qba.records import (
+    Observation,
+    Question,
+    SceneGraphFile,
+    modifier_values,
+    polarity,
+    region_names,
+)
+from cxrkit.data.qba.vocabularies import NameTable
+from cxrkit.vocabulary import regions_of_name
+
+INDICATION = "OIND"
+_LEVEL_LIMIT = 127
+
+
+@dataclass
+class SceneRows:
+    """Turns scene graphs into rows.
+
+    Attributes:
+        region_boxes: writer of `region_boxes`.
+        observations: writer of `observations`.
+        names: the open vocabularies.
+        counts: of the index.
+    """
+
+    region_boxes: TableWriter
+    observations: TableWriter
+    names: dict[str, NameTable]
+    counts: IndexCounts
+
+    def add_study(self, study: StudyContext, scene: SceneGraphFile) -> None:
+        """Adds region boxes and observations of one study, in the order of the file."""
+        place = member_place((study.subject_id, study.study_id), "scene_graph")
+        for name, region in (scene.regions or {}).items():
+            number = self.names["regions"].find(name)
+            if region is None:
+                continue
+            nodes = regions_of_name(name)
+            node = nodes[0] if len(nodes) == 1 else -1
+            seen: set[tuple[int, Corners]] = set()
+            for box in study.place_boxes(region.localization, f"{place}:region {name}"):
+                if (box.image_row, box.corners) in seen:
+                    continue
+                seen.add((box.image_row, box.corners))
+                quality = (box.is_fallback, box.localization_quality)
+                self.region_boxes.add((study.study_row, box.image_row, number, node, *box.corners, *quality))
+        self._add_observations(study, scene)
+
+    def _add_observations(self, study: StudyContext, scene: SceneGraphFile) -> None:
+        kept = {
+            obs_id: observation
+            for obs_id, observation in (scene.observations or {}).items()
+            if observation is not None and obs_id != INDICATION
+        }
+        offset = {obs_id: row for row, obs_id in enumerate(kept)}
+        parents = {
+            relation.child_observation_id: relation.parent_observation_id
+            for relation in scene.obs_relations or ()
+            if relation.child_observation_id and relation.parent_observation_id
+        }
+        known_regions = scene.regions or {}
+        for obs_id, observation in kept.items():
+            # A child's id is its parent's id, a dot and a number.
+            parent = parents.get(obs_id) or obs_id.rpartition(".")[0]
+            if parent and parent not in offset:
+                self.counts.cross_checks["observations_without_their_parent"] += 1
+            self._add_observation(study.study_row, obs_id, offset.get(parent, -1), observation)
+            if any(name not in known_regions for name in region_names(observation.regions)):
+                self.counts.cross_checks["observations_in_regions_outside_the_graph"] += 1
+
+    def _add_observation(self, study_row: int, obs_id: str, parent: int, observation: Observation) -> None:
+        entities = observation.obs_entities or []
+        regions = region_names(observation.regions)
+        for kind, values in (
+            ("categories", observation.obs_categories),
+            ("subcategories", observation.obs_subcategories),
+        ):
+            for value in values or ():
+                self.names[kind].find(value)
+        self.counts.unmapped_entities.update(name for name in entities if not entity_bits(name))
+        self.counts.unmapped_regions.update(name for name in regions if not region_bits(name))
+        level = observation.child_level
+        self.observations.add(
+            (
+                study_row,
+                obs_id,
+                parent,
+                min(obs_id.count(".") if level is None else max(level, 0), _LEVEL_LIMIT),
+                [self.names["entities"].find(name) for name in entities],
+                [self.names["regions"].find(name) for name in regions],
+                all_bits(entities, entity_bits),
+                all_bits(regions, region_bits),
+                polarity(observation.positiveness),
+                worst_severity(modifier_values(observation.modifiers, "severity")),
+                bool(observation.from_report),
+            )
+        )
+
+    def check_questions(self, scene: SceneGraphFile, questions: Sequence[Question]) -> None:
+        """Counts questions that refer to observations which the scene graph does not have."""
+        known = {INDICATION, *(scene.observations or {})}
+        strangers = sum(not known.issuperset(question.obs_ids or ()) for question in questions)
+        if strangers:
+            self.counts.cross_checks["questions_on_unknown_observations"] += strangers

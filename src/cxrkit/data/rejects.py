@@ -1,0 +1,123 @@
+"""What was skipped while preparing, and why: one row each, never a silent replacement."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+RejectKind = Literal["image", "study", "question", "answer", "box", "row", "member"]
+
+REJECT_MEANINGS: dict[str, str] = {
+    "box_malformed": "a box is not four finite numbers",
+    "box_on_rejected_image": "boxes lie on a film that was itself rejected",
+    "box_on_unknown_image": "boxes lie on a film that is not part of the study",
+    "box_outside_image": "a box leaves the film by more than one pixel",
+    "box_unordered": "a box has x2 <= x1 or y2 <= y1",
+    "conflicting_row": "rows of one identifier contradict each other; all of them are dropped",
+    "corrupt_member": "a member of an archive, or an extracted file, cannot be read",
+    "duplicate_member": "an archive or folder holds the study's file twice; the first stands",
+    "duplicate_question": "a question id occurs again in its study; the first stands",
+    "duplicate_row": "a row repeats another one exactly; one is kept",
+    "empty_question": "a question has no text",
+    "id_mismatch": "the identifiers inside a file are not those of its name",
+    "image_too_large": "a film has more than 64 megapixels",
+    "invalid_id": "an identifier of a row is not a number, or not a plain file name",
+    "invalid_label": "a label is none of 1, 0, -1 and blank",
+    "invalid_size": "Rows or Columns is not a positive whole number",
+    "malformed_json": "a file is not JSON of the documented shape",
+    "malformed_question": "a question inside a readable file has not the documented shape",
+    "missing_image": "the film's file does not exist",
+    "missing_question_id": "a question has no identifier",
+    "no_answers": "a question has no main answer",
+    "not_an_image": "the film's file is neither JPEG nor PNG",
+    "not_in_metadata": "a film of the split table is not in the metadata table",
+    "not_in_split": "a film of the metadata table is not in the split table",
+    "size_mismatch": "the film's size is not Columns x Rows",
+    "study_not_in_metadata": "a study of a table or of QBA is unknown to the metadata table",
+    "study_without_image": "a study has no accepted film",
+    "truncated_image": "the film's file ends before the picture does",
+    "unexpected_member": "a file's name is not p1x/p1xxxxxxx/s...",
+    "unknown_question_type": "a question is of none of the 27 types",
+    "unknown_rating": "a rating is none of 0_ .. 6_A++",
+    "unreadable_image": "the film's file cannot be opened or decoded",
+    "unsupported_pixels": "a film's pixels have more than 8 bits",
+}
+
+COLUMNS = ("code", "kind", "subject_id", "study_id", "dicom_id", "question_id", "where", "detail")
+
+
+class Reject(NamedTuple):
+    """One skipped thing.
+
+    Attributes:
+        code: a key of `REJECT_MEANINGS`.
+        kind: what was skipped.
+        subject_id: patient number without prefix, -1 where unknown.
+        study_id: study number without prefix, -1 where unknown.
+        dicom_id: the film, or "".
+        question_id: the question, or "".
+        where: file and place; the same whatever the container.
+        detail: numbers and field names; never text of a report or a question.
+    """
+
+    code: str
+    kind: RejectKind
+    subject_id: int = -1
+    study_id: int = -1
+    dicom_id: str = ""
+    question_id: str = ""
+    where: str = ""
+    detail: str = ""
+
+
+class RejectLog:
+    """Collects rejects in any order and writes them sorted."""
+
+    def __init__(self) -> None:
+        self._rows: list[Reject] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, reject: Reject) -> None:
+        """Takes one reject; an undocumented code is a mistake of the program."""
+        if reject.code not in REJECT_MEANINGS:
+            raise KeyError(reject.code)
+        self._rows.append(reject)
+
+    @property
+    def rows(self) -> list[Reject]:
+        """All rejects, sorted."""
+        return sorted(self._rows)
+
+    def counts(self) -> dict[str, int]:
+        """Gives the number of rejects per code, by name."""
+        return dict(sorted(Counter(row.code for row in self._rows).items()))
+
+    def write(self, path: Path) -> None:
+        """Writes `rejects.csv`; unknown numbers are left blank."""
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for row in self.rows:
+                writer.writerow("" if value == -1 else value for value in row)
+
+
+def read_rejects(path: Path) -> list[Reject]:
+    """Reads `rejects.csv` back."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [_from_record(record) for record in csv.DictReader(stream)]
+
+
+def _from_record(record: dict[str, str]) -> Reject:
+    kind: RejectKind = record["kind"]  # type: ignore[assignment]
+    return Reject(
+        record["code"],
+        kind,
+        int(record["subject_id"] or -1),
+        int(record["study_id"] or -1),
+        record["dicom_id"],
+        record["question_id"],
+        record["where"],
+        record["detail"],
+    )

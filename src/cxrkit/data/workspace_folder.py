@@ -1,0 +1,105 @@
+"""The workspace folder: what may be in it, one writer at a time, finished parts moved into place."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cxrkit.data.index.schemas import TABLES
+from cxrkit.errors import ArtifactError
+
+FINGERPRINT = "fingerprint.json"
+INDEX_FILES = (*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv")
+_OWN_NAMES = frozenset({"index", "images"})
+_BUILDING = ".preparing"
+_LOCK = ".prepare.lock"
+_INDEX_NAMES = re.compile("|".join(map(re.escape, (*INDEX_FILES, FINGERPRINT))))
+_IMAGE_NAMES = re.compile(r"shard-\d{5}\.bin|geometry\.arrow|manifest\.json")
+
+
+def check_workspace(workspace: Path) -> None:
+    """Refuses a folder that holds anything but a workspace, so that nothing foreign is ever replaced.
+
+    Raises:
+        ArtifactError: foreign files or folders are in it.
+    """
+    if workspace.exists() and not workspace.is_dir():
+        raise _foreign(workspace, [workspace.name])
+    foreign = [path for path in _children(workspace) if path.name not in _OWN_NAMES]
+    foreign += [path for path in _children(workspace / "index") if not _INDEX_NAMES.fullmatch(path.name)]
+    foreign += [path for path in _children(workspace / "images") if not _IMAGE_NAMES.fullmatch(path.name)]
+    if foreign:
+        raise _foreign(workspace, sorted(path.relative_to(workspace).as_posix() for path in foreign))
+
+
+def _children(folder: Path) -> list[Path]:
+    if not folder.exists():
+        return []
+    # Hidden files are the system's (.DS_Store, .nfs...) or our own temporary ones.
+    return (
+        [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.is_dir() else [folder]
+    )
+
+
+def _foreign(workspace: Path, names: list[str]) -> ArtifactError:
+    return ArtifactError(
+        "the workspace folder holds files that are not a workspace's",
+        expected="a new or empty folder, or one that `cxrkit prepare` made",
+        found=f"{workspace}: {', '.join(names[:5])}"
+        + (f" and {len(names) - 5} more" if len(names) > 5 else ""),
+        next_step="choose another folder with --workspace",
+    )
+
+
+@contextmanager
+def building_folder(workspace: Path) -> Iterator[Path]:
+    """Gives an empty folder to build in; only one process at a time, and nothing is left of it.
+
+    Raises:
+        ArtifactError: another process is preparing the same workspace.
+    """
+    workspace.mkdir(parents=True, exist_ok=True)
+    building = workspace / _BUILDING
+    with (workspace / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ArtifactError(
+                "another process is preparing this workspace",
+                expected="one `cxrkit prepare` at a time",
+                found=f"{workspace / _LOCK} is locked",
+                next_step="wait until it has finished, or choose another folder with --workspace",
+            ) from error
+        shutil.rmtree(building, ignore_errors=True)
+        (building / "index").mkdir(parents=True)
+        (building / "images").mkdir()
+        try:
+            yield building
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+
+
+def publish(building: Path, workspace: Path, fingerprint: dict[str, Any]) -> None:
+    """Moves finished parts into place; `fingerprint.json` comes last and says that all is there.
+
+    Args:
+        building: with `index` and `images`.
+        workspace: checked by `check_workspace`.
+        fingerprint: content of `fingerprint.json`.
+    """
+    (workspace / "index" / FINGERPRINT).unlink(missing_ok=True)
+    for part in ("index", "images"):
+        if (workspace / part).exists():
+            shutil.rmtree(workspace / part)
+        (building / part).rename(workspace / part)
+    temporary = workspace / "index" / f".{FINGERPRINT}"
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(workspace / "index" / FINGERPRINT)

@@ -1,0 +1,151 @@
+"""What every figure of a report means, in words."""
+
+from dataclasses import dataclass
+
+from cxrkit.vocabulary import Head
+
+GROUNDING = "grounding"
+CLASSIFIER = "classifier"
+MIN_POSITIVE_STUDIES = 20
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric of the report.
+
+    Attributes:
+        name: its identifier.
+        title: what tables call it.
+        text: how it is computed, its range, its chance level.
+        undefined_when: when it has no value.
+    """
+
+    name: str
+    title: str
+    text: str
+    undefined_when: str
+
+
+_ALL = (
+    Definition("accuracy", "accuracy", "share of questions whose class is right; 0..1", "no questions"),
+    Definition(
+        "balanced_accuracy",
+        "balanced accuracy",
+        "mean recall over the classes present among the references; 0..1, chance 1 / classes",
+        "no questions",
+    ),
+    Definition(
+        "macro_f1", "macro F1", "mean F1 over the classes present among the references; 0..1", "no questions"
+    ),
+    Definition(
+        "auroc",
+        "AUROC",
+        "area under the ROC curve from the probability of the positive class; 0..1, chance 0.5",
+        "only one value among the references",
+    ),
+    Definition(
+        "average_precision",
+        "average precision",
+        "area under the precision-recall steps, without interpolation; 0..1, chance = share of positives",
+        "no positive among the references",
+    ),
+    Definition(
+        "exact_set_match",
+        "exact set match",
+        "share of questions whose predicted set equals the reference set; two empty sets are equal; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "jaccard",
+        "Jaccard index",
+        "mean over questions of |intersection| / |union| of the sets; two empty sets count 1; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "micro_f1_over_sets",
+        "micro F1 over sets",
+        "2 TP / (2 TP + FP + FN) over all pairs of question and class; 0..1",
+        "every reference and predicted set is empty",
+    ),
+    Definition(
+        "macro_f1_over_sets",
+        "macro F1 over sets",
+        "mean F1 over the classes that occur in a reference set; 0..1",
+        "every reference set is empty",
+    ),
+    Definition(
+        "macro_auroc",
+        "macro AUROC",
+        "mean AUROC over the classes with both values among the references; 0..1, chance 0.5",
+        "no class has both values among the references",
+    ),
+    Definition(
+        "mean_average_precision_over_classes",
+        "mean average precision over classes",
+        "mean average precision over the classes with a positive; no detection metric; 0..1",
+        "no class has a positive",
+    ),
+    Definition(
+        "answer_exact_match",
+        "exact match of the answer text",
+        "share of answers equal to the reference after lower-casing, without punctuation and articles; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "answer_token_f1",
+        "token F1 of the answer text",
+        "mean F1 of the words shared by answer and reference, after the same normalisation; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "mean_iou",
+        "mean IoU",
+        "over questions with reference boxes: summed IoU of the best one-to-one matching divided by the "
+        "larger number of boxes (a box without partner counts 0); 0..1",
+        "no question with reference boxes",
+    ),
+    Definition(
+        "pointing_accuracy",
+        "pointing accuracy (IoU > 0.5)",
+        "over questions with reference boxes: share whose highest-scored predicted box has IoU > 0.5 with a "
+        "reference box; no predicted box counts as a miss; 0..1",
+        "no question with reference boxes",
+    ),
+    Definition(
+        "no_box_correctness",
+        "no-box correctness",
+        "over questions without reference boxes: share for which no box is predicted; 0..1",
+        "every question has reference boxes",
+    ),
+    Definition(
+        "mean_auroc_of_defined_findings",
+        "mean AUROC",
+        "mean AUROC over all findings with both values; blank and -1 count as 0; 0..1, chance 0.5",
+        "no finding has both values",
+    ),
+    Definition(
+        "mean_auroc_of_frequent_findings",
+        "mean AUROC of frequent findings",
+        f"mean AUROC over the findings with both values and at least {MIN_POSITIVE_STUDIES} positive "
+        "studies; blank and -1 count as 0; 0..1, chance 0.5",
+        f"no finding has at least {MIN_POSITIVE_STUDIES} positive studies and a negative one",
+    ),
+)
+DEFINITIONS: dict[str, Definition] = {entry.name: entry for entry in _ALL}
+
+# The figures shown first, each compared with every control.
+HEADLINE_METRICS: dict[str, tuple[str, ...]] = {
+    Head.BINARY: ("balanced_accuracy", "auroc"),
+    Head.CATEGORY: ("micro_f1_over_sets", "macro_auroc"),
+    Head.REGION: ("micro_f1_over_sets", "macro_auroc"),
+    Head.SEVERITY: ("balanced_accuracy",),
+    GROUNDING: ("mean_iou",),
+    CLASSIFIER: ("mean_auroc_of_frequent_findings", "mean_auroc_of_defined_findings"),
+}
+# What is shown for each question type.
+TYPE_METRICS: dict[str, tuple[str, ...]] = {
+    Head.BINARY: ("accuracy", "balanced_accuracy"),
+    Head.CATEGORY: ("exact_set_match", "micro_f1_over_sets"),
+    Head.REGION: ("exact_set_match", "micro_f1_over_sets"),
+    Head.SEVERITY: ("accuracy", "balanced_accuracy"),
+}

@@ -1,0 +1,179 @@
+"""The rows of one head under one condition, as arrays in the order of the questions."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cxrkit.errors import ArtifactError
+from cxrkit.evaluation import columns
+from cxrkit.evaluation.columns import BoxLists
+from cxrkit.evaluation.measured import MODEL
+from cxrkit.metrics.counts import FloatArray
+from cxrkit.metrics.text import text_scores_of_rows
+from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS, Head
+
+
+@dataclass(frozen=True)
+class HeadRows:
+    """Questions of one head, answered under one condition.
+
+    Attributes:
+        head: whose answers.
+        condition: the model or a control.
+        patients: `[N]` subject ids.
+        question_types: `[N]` names.
+        reference: `[N, C]` sets of classes; one class each for binary and severity.
+        predicted: `[N, C]` likewise.
+        probabilities: `[N, C]`.
+        text_scores: `[N, 2]` exact match and token F1 of the answer sentence.
+    """
+
+    head: Head
+    condition: str
+    patients: npt.NDArray[np.int64]
+    question_types: npt.NDArray[np.str_]
+    reference: npt.NDArray[np.bool_]
+    predicted: npt.NDArray[np.bool_]
+    probabilities: FloatArray
+    text_scores: FloatArray
+
+    @classmethod
+    def of_table(cls, table: pa.Table, head: Head, condition: str) -> "HeadRows":
+        """Reads the rows of one head from a condition's table.
+
+        Raises:
+            ArtifactError: classes or probabilities do not fit the head.
+        """
+        rows = table.filter(pc.field("head") == head.value)
+        num_classes = len(CLASSES_OF_HEAD[head])
+        reference = columns.membership(rows, "classes_reference", num_classes)
+        predicted = columns.membership(rows, "classes_predicted", num_classes)
+        if head not in MULTI_LABEL_HEADS:
+            _require_one_class(reference, head, "classes_reference")
+            _require_one_class(predicted, head, "classes_predicted")
+        return cls(
+            head=head,
+            condition=condition,
+            patients=columns.numbers(rows, "subject_id").astype(np.int64),
+            question_types=np.array(columns.texts(rows, "question_type"), dtype=np.str_),
+            reference=reference,
+            predicted=predicted,
+            probabilities=columns.probability_matrix(rows, "probabilities", num_classes),
+            text_scores=text_scores_of_rows(
+                columns.texts(rows, "answer_reference"), columns.texts(rows, "answer_predicted")
+            ),
+        )
+
+    def of_type(self, question_type: str) -> "HeadRows":
+        """Gives the rows of one question type."""
+        chosen = self.question_types == question_type
+        return replace(
+            self,
+            patients=self.patients[chosen],
+            question_types=self.question_types[chosen],
+            reference=self.reference[chosen],
+            predicted=self.predicted[chosen],
+            probabilities=self.probabilities[chosen],
+            text_scores=self.text_scores[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class BoxRows:
+    """Boxes of all questions under one condition, whatever their head.
+
+    Attributes:
+        condition: the model or a control.
+        patients: `[N]` subject ids.
+        has_reference: `[N]` whether the data set gives boxes for the answer.
+        reference: the data set's boxes.
+        predicted: the predicted boxes.
+        scores: `[M]` one per predicted box.
+    """
+
+    condition: str
+    patients: npt.NDArray[np.int64]
+    has_reference: npt.NDArray[np.bool_]
+    reference: BoxLists
+    predicted: BoxLists
+    scores: FloatArray
+
+    @classmethod
+    def of_table(cls, table: pa.Table, condition: str) -> "BoxRows":
+        """Reads the boxes of a condition's table.
+
+        Raises:
+            ArtifactError: a box has not four numbers, or boxes and scores differ in number.
+        """
+        predicted = columns.box_lists(table, "boxes_predicted")
+        scores, starts = columns.number_lists(table, "box_scores")
+        if not np.array_equal(starts, predicted.starts):
+            raise ArtifactError(
+                "predicted boxes and their scores differ in number",
+                expected="one value of box_scores per box of boxes_predicted",
+                next_step="make the predictions again with `cxrkit evaluate`",
+            )
+        return cls(
+            condition=condition,
+            patients=columns.numbers(table, "subject_id").astype(np.int64),
+            has_reference=columns.numbers(table, "has_boxes_reference").astype(np.bool_),
+            reference=columns.box_lists(table, "boxes_reference"),
+            predicted=predicted,
+            scores=scores,
+        )
+
+
+def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
+    """Splits a prediction table by condition, each part in the order of `key`, the model first.
+
+    Raises:
+        ArtifactError: there is no model, a key occurs twice, or conditions cover different keys.
+    """
+    names = sorted(set(columns.texts(table, "condition")), key=lambda name: (name != MODEL, name))
+    if MODEL not in names:
+        raise ArtifactError(
+            "the prediction table has no rows of the model", expected=f"condition {MODEL}", found=str(names)
+        )
+    parts = {
+        name: table.filter(pc.field("condition") == name).sort_by(key).combine_chunks() for name in names
+    }
+    keys = {name: columns.numbers(part, key) for name, part in parts.items()}
+    if len(np.unique(keys[MODEL])) != len(keys[MODEL]):
+        raise ArtifactError(f"the prediction table holds a {key} twice for one condition")
+    different = [name for name in names if not np.array_equal(keys[name], keys[MODEL])]
+    if different:
+        raise ArtifactError(
+            "the conditions of the prediction table cover different rows",
+            expected=f"the same {key} values for each condition, so that differences are paired",
+            found=", ".join(f"{name}: {len(keys[name])} rows" for name in (MODEL, *different)),
+            next_step="make the predictions of all conditions in one run of `cxrkit evaluate`",
+        )
+    return parts
+
+
+def require_known_heads(table: pa.Table) -> None:
+    """Checks that every row belongs to a head.
+
+    Raises:
+        ArtifactError: a row names something else, such as free text.
+    """
+    unknown = sorted(set(columns.texts(table, "head")) - {head.value for head in ANSWER_HEADS})
+    if unknown:
+        raise ArtifactError(
+            "the prediction table has rows that no head answers",
+            expected=", ".join(head.value for head in ANSWER_HEADS),
+            found=", ".join(unknown),
+        )
+
+
+def _require_one_class(sets: npt.NDArray[np.bool_], head: Head, column: str) -> None:
+    wrong = int((sets.sum(1) != 1).sum())
+    if wrong:
+        raise ArtifactError(
+            f"{wrong} rows of head {head} have not exactly one class",
+            expected=f"one index in {column}",
+            next_step="make the predictions again with `cxrkit evaluate`",
+        )

@@ -1,0 +1,163 @@
+"""A metric's value with all that a report says beside it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cxrkit.evaluation.definitions import DEFINITIONS
+from cxrkit.metrics.statistics import (
+    Bootstrap,
+    IntArray,
+    PatientResamples,
+    PatientStatistic,
+    patient_bootstrap,
+)
+
+MODEL = "model"
+CONTROLS = ("blank_image", "majority", "question_only")
+N_RESAMPLES = 500
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a value was computed on.
+
+    Attributes:
+        head: whose answers; heads are never pooled.
+        condition: the model or a control.
+        n: number of questions or studies.
+        n_patients: number of patients among them.
+        question_type: the one type it is restricted to, if any.
+        finding: the one finding it is about, if any.
+    """
+
+    head: str
+    condition: str
+    n: int
+    n_patients: int
+    question_type: str | None = None
+    finding: str | None = None
+
+    @classmethod
+    def of_rows(
+        cls, head: str, condition: str, patients: IntArray, question_type: str | None = None
+    ) -> "Basis":
+        """Counts rows and patients.
+
+        Args:
+            head: whose answers.
+            condition: the model or a control.
+            patients: `[N]` patient of each row.
+            question_type: the one type the rows are of, if any.
+        """
+        return cls(head, condition, len(patients), len(np.unique(patients)), question_type)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of a report.
+
+    Attributes:
+        name: a key of `DEFINITIONS`.
+        basis: what it was computed on.
+        bootstrap: value and replicates.
+        n_positive: positives among the rows, where that makes sense.
+        n_classes: for a mean over classes, how many entered.
+        undefined_reason: why there is no value; None when there is one.
+    """
+
+    name: str
+    basis: Basis
+    bootstrap: Bootstrap
+    n_positive: int | None = None
+    n_classes: int | None = None
+    undefined_reason: str | None = None
+
+    def to_entry(self) -> dict[str, Any]:
+        """Gives the line as JSON values."""
+        interval = self.bootstrap.interval()
+        return {
+            "name": self.name,
+            "definition": DEFINITIONS[self.name].text,
+            "head": self.basis.head,
+            "condition": self.basis.condition,
+            "question_type": self.basis.question_type,
+            "finding": self.basis.finding,
+            "value": json_number(self.bootstrap.value),
+            "undefined_reason": self.undefined_reason,
+            "interval": json_interval(interval),
+            "interval_method": interval_method(len(self.bootstrap.replicates)),
+            "n": self.basis.n,
+            "n_positive": self.n_positive,
+            "n_classes": self.n_classes,
+            "n_patients": self.basis.n_patients,
+        }
+
+
+def measure(
+    name: str,
+    basis: Basis,
+    statistic: PatientStatistic,
+    resamples: PatientResamples,
+    *,
+    n_positive: int | None = None,
+    n_classes: int | None = None,
+    undefined_reason: str | None = None,
+) -> Measured:
+    """Computes a metric with its replicates.
+
+    Args:
+        name: a key of `DEFINITIONS`.
+        basis: what it is computed on.
+        statistic: how it is computed.
+        resamples: the resamples of patients shared by the whole report.
+        n_positive: positives among the rows.
+        n_classes: classes that enter a mean.
+        undefined_reason: taken as the reason when there is no value, in place of the definition's.
+    """
+    bootstrap = patient_bootstrap(statistic, resamples)
+    reason = None
+    if math.isnan(bootstrap.value):
+        reason = undefined_reason or (
+            DEFINITIONS[name].undefined_when if basis.n else "nothing to score in this split"
+        )
+    return Measured(name, basis, bootstrap, n_positive, n_classes, reason)
+
+
+def without_value(name: str, basis: Basis, resamples: PatientResamples, reason: str) -> Measured:
+    """Gives a line for a metric that makes no sense here, with the reason."""
+    nothing = Bootstrap(math.nan, np.full(len(resamples.weights), math.nan))
+    return Measured(name, basis, nothing, undefined_reason=reason)
+
+
+def difference_entry(model: Measured, control: Measured) -> dict[str, Any]:
+    """Gives model minus control with its paired interval, as JSON values."""
+    difference = model.bootstrap.minus(control.bootstrap)
+    return {
+        "metric": model.name,
+        "head": model.basis.head,
+        "condition": model.basis.condition,
+        "control": control.basis.condition,
+        "value": json_number(difference.value),
+        "undefined_reason": model.undefined_reason or control.undefined_reason,
+        "interval": json_interval(difference.interval()),
+        "interval_method": interval_method(len(difference.replicates)) + ", paired",
+    }
+
+
+def interval_method(n_resamples: int) -> str:
+    """Says how intervals were computed."""
+    return f"percentile bootstrap over patients, 95 %, {n_resamples} resamples, seed {SEED}"
+
+
+def json_number(value: float) -> float | None:
+    """Gives a number for JSON, None for `nan`; rounded so that the order of additions leaves no trace."""
+    return None if math.isnan(value) else round(value, 10)
+
+
+def json_interval(interval: tuple[float, float] | None) -> list[float] | None:
+    """Gives an interval for JSON."""
+    return None if interval is None else [round(end, 10) for end in interval]

@@ -1,0 +1,173 @@
+"""`report.html` of an evaluation."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cxrkit.evaluation.definitions import DEFINITIONS, GROUNDING
+from cxrkit.evaluation.examples import question_examples, study_examples
+from cxrkit.evaluation.films import FilmLookup
+from cxrkit.evaluation.headline import HEADLINE_COLUMNS, headline_table
+from cxrkit.evaluation.measured import CONTROLS, MODEL
+from cxrkit.evaluation.plots import binary_figures, finding_figures, headline_figure, severity_figure
+from cxrkit.reporting import Page, format_count, format_interval, format_signed
+from cxrkit.vocabulary import ANSWER_HEADS, FINDINGS
+
+PAGE_FILE = "report.html"
+_TITLES = {"vqa": "Visual question answering: evaluation", "classify": "14 findings: evaluation"}
+_CONDITIONS = (MODEL, *CONTROLS)
+
+
+def write_page(
+    report: Mapping[str, Any], predictions: pa.Table, path: Path, films: FilmLookup | None = None
+) -> None:
+    """Writes the page of an evaluation.
+
+    Args:
+        report: the content of `evaluation_report.json`.
+        predictions: the table it was computed from.
+        path: where the page shall be.
+        films: where example films come from; no gallery when None.
+    """
+    page = Page(_TITLES[report["task"]], f"split {report['split']}, checkpoint {report['checkpoint']}")
+    _add_summary(page, report)
+    if report["task"] == "vqa":
+        _add_heads(page, report, predictions)
+        _add_types(page, report)
+    else:
+        _add_findings(page, report, predictions)
+    if films is not None:
+        _add_gallery(page, report, predictions, films)
+    _add_definitions(page, report)
+    page.write(path)
+
+
+def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
+    counts = [(name, report[f"n_{name}"]) for name in ("questions", "studies", "patients")]
+    facts = [(name, format_count(count)) for name, count in counts if count is not None]
+    if report["graph_source"]:
+        facts.append(("scene graph", str(report["graph_source"])))
+    page.facts(facts)
+    if report["graph_source"] == "oracle":
+        page.notice("The model was given the data set's own scene graph, which holds the answers.", "warning")
+    page.section("Headline figures", "Each figure stands beside the controls that do not see the film.")
+    page.table(HEADLINE_COLUMNS, headline_table(report))
+    page.figure(
+        headline_figure(report), "Headline figures of the model with 95 % intervals, and the controls"
+    )
+    page.table(
+        ("figure", "control", "model minus control [95 % interval]"),
+        [
+            (_title(entry["head"], entry["metric"]), _words(entry["control"]), _difference(entry))
+            for entry in report["differences"]
+        ],
+        caption="Paired differences on the same questions; an interval that contains 0 shows no difference.",
+    )
+    page.notice("\n\n".join(report["notes"]))
+
+
+def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
+    page.section("Answers by head", "Heads have different classes and are never pooled.")
+    for head in (*(head.value for head in ANSWER_HEADS), GROUNDING):
+        lines = [entry for entry in report["metrics"] if entry["head"] == head]
+        page.table(
+            ("metric", *map(_words, _CONDITIONS), "n", "patients"), _condition_rows(lines), head.capitalize()
+        )
+    for figure, caption in (*binary_figures(predictions), severity_figure(predictions)):
+        page.figure(figure, caption)
+
+
+def _add_types(page: Page, report: Mapping[str, Any]) -> None:
+    page.section("Answers by question type")
+    rows = []
+    for question_type in dict.fromkeys(entry["question_type"] for entry in report["per_question_type"]):
+        lines = [entry for entry in report["per_question_type"] if entry["question_type"] == question_type]
+        rows += [(question_type, *row) for row in _condition_rows(lines)]
+    page.table(("question type", "metric", *map(_words, _CONDITIONS), "n", "patients"), rows)
+
+
+def _add_findings(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
+    page.section("Findings", "A label that is blank or -1 counts as 0 (label policy zeros).")
+    by_key = {(entry["finding"], entry["name"], entry["condition"]): entry for entry in report["metrics"]}
+    rows = []
+    for finding in FINDINGS:
+        area, precision = (by_key[finding, name, MODEL] for name in ("auroc", "average_precision"))
+        blank = by_key.get((finding, "auroc", "blank_image"))
+        rows.append(
+            (
+                finding,
+                _value(area),
+                "–" if blank is None else _value(blank),
+                _value(precision),
+                area["n_positive"],
+                area["n"],
+            )
+        )
+    page.table(
+        (
+            "finding",
+            "AUROC [95 % interval]",
+            "AUROC, blank image",
+            "average precision",
+            "positive",
+            "studies",
+        ),
+        rows,
+    )
+    for figure, caption in finding_figures(predictions):
+        page.figure(figure, caption)
+
+
+def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup) -> None:
+    page.section("Example films")
+    page.notice(
+        "This page holds films and texts of patients: keep it where the data itself may be kept.", "warning"
+    )
+    examples = question_examples if report["task"] == "vqa" else study_examples
+    page.gallery(examples(predictions, films))
+
+
+def _add_definitions(page: Page, report: Mapping[str, Any]) -> None:
+    used = dict.fromkeys(entry["name"] for entry in report["metrics"])
+    method = next((entry["interval_method"] for entry in report["metrics"]), "")
+    page.section("Definitions", f"Intervals: {method}." if method else "")
+    page.table(("metric", "definition"), [(DEFINITIONS[name].title, DEFINITIONS[name].text) for name in used])
+
+
+def _condition_rows(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    rows = []
+    for name in dict.fromkeys(entry["name"] for entry in lines):
+        by_condition = {entry["condition"]: entry for entry in lines if entry["name"] == name}
+        model = by_condition[MODEL]
+        cells = [_value(by_condition[key]) if key in by_condition else "–" for key in _CONDITIONS]
+        title = DEFINITIONS[name].title
+        if model["n_classes"] is not None:
+            title += f" ({model['n_classes']} classes)"
+        rows.append((title, *cells, model["n"], model["n_patients"]))
+    return rows
+
+
+def _value(entry: Mapping[str, Any]) -> str:
+    if entry["value"] is None:
+        return f"undefined: {entry['undefined_reason']}"
+    low, high = entry["interval"] or (None, None)
+    return format_interval(entry["value"], low, high)
+
+
+def _difference(entry: Mapping[str, Any]) -> str:
+    if entry["value"] is None:
+        return f"undefined: {entry['undefined_reason']}"
+    if entry["interval"] is None:
+        return format_signed(entry["value"])
+    low, high = (format_signed(end) for end in entry["interval"])
+    return f"{format_signed(entry['value'])} [{low}, {high}]"
+
+
+def _title(head: str, metric: str) -> str:
+    return f"{head.capitalize()}: {DEFINITIONS[metric].title}"
+
+
+def _words(condition: str) -> str:
+    return condition.replace("_", " ")

@@ -1,0 +1,174 @@
+"""The prediction tables on disk: their columns, and writing and reading them with checks.
+
+Parquet with a checksum on every page; the file's metadata key `cxrkit` holds JSON that says what was
+predicted, by which checkpoint, on which data.
+"""
+
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cxrkit.errors import ArtifactError
+from cxrkit.reporting import write_atomically
+from cxrkit.vocabulary import FINDINGS
+
+Task: TypeAlias = Literal["vqa", "classify"]
+
+SCHEMA_VERSION = 1
+METADATA_KEY = b"cxrkit"
+PREDICTIONS_FILE = "predictions.parquet"
+
+_BOXES: pa.DataType = pa.list_(pa.list_(pa.float32()))
+_PER_FINDING: pa.DataType = pa.list_(pa.float32(), len(FINDINGS))
+_VQA_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
+    ("condition", pa.string()),
+    ("question_row", pa.int64()),
+    ("subject_id", pa.int32()),
+    ("study_id", pa.int32()),
+    ("dicom_id", pa.string()),
+    ("question_id", pa.string()),
+    ("question_type", pa.string()),
+    ("head", pa.string()),
+    ("rating", pa.int8()),
+    ("question", pa.string()),
+    ("answer_reference", pa.string()),
+    ("answer_predicted", pa.string()),
+    ("classes_reference", pa.list_(pa.int8())),
+    ("classes_predicted", pa.list_(pa.int8())),
+    ("probabilities", pa.list_(pa.float32())),
+    ("boxes_reference", _BOXES),
+    ("has_boxes_reference", pa.bool_()),
+    ("boxes_predicted", _BOXES),
+    ("box_scores", pa.list_(pa.float32())),
+)
+_CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
+    ("condition", pa.string()),
+    ("subject_id", pa.int32()),
+    ("study_id", pa.int32()),
+    ("split", pa.string()),
+    ("dicom_ids", pa.list_(pa.string())),
+    ("labels", _PER_FINDING),
+    ("probabilities", _PER_FINDING),
+)
+VQA_SCHEMA = pa.schema(_VQA_COLUMNS)
+CLASSIFY_SCHEMA = pa.schema(_CLASSIFY_COLUMNS)
+SCHEMA_OF_TASK: dict[Task, pa.Schema] = {"vqa": VQA_SCHEMA, "classify": CLASSIFY_SCHEMA}
+
+
+def read_metadata(table: pa.Table) -> dict[str, Any]:
+    """Gives what the table says about itself.
+
+    Raises:
+        ArtifactError: there is no such metadata, or it is of another schema version or an unknown task.
+    """
+    raw = (table.schema.metadata or {}).get(METADATA_KEY)
+    if raw is None:
+        raise ArtifactError(
+            "the prediction table does not say what was predicted",
+            expected="Parquet metadata with the key `cxrkit`",
+            found="no such key",
+            next_step="make the file with `cxrkit evaluate`",
+        )
+    metadata: dict[str, Any] = json.loads(raw)
+    version, task = metadata.get("schema_version"), metadata.get("task")
+    if version != SCHEMA_VERSION or task not in SCHEMA_OF_TASK:
+        raise ArtifactError(
+            "the prediction table is of a kind that this version cannot read",
+            expected=f"schema_version {SCHEMA_VERSION}, task vqa or classify",
+            found=f"schema_version {version}, task {task}",
+            next_step="make it again with `cxrkit evaluate`, or use the cxrkit version that wrote it",
+        )
+    return metadata
+
+
+def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
+    """Gives the table with what is said about it.
+
+    Args:
+        table: a prediction table.
+        metadata: JSON values; `schema_version` is added, `task` is needed.
+    """
+    content = json.dumps({"schema_version": SCHEMA_VERSION, **metadata}, sort_keys=True)
+    return table.replace_schema_metadata({METADATA_KEY: content.encode()})
+
+
+def conform(table: pa.Table, task: Task) -> pa.Table:
+    """Gives the table with the columns of its task first, in order and type; further columns follow.
+
+    Raises:
+        ArtifactError: a column is missing, has another type, or has nulls; all such columns are named.
+    """
+    schema = SCHEMA_OF_TASK[task]
+    mistakes: list[str] = []
+    columns: dict[str, Any] = {}
+    for field in schema:
+        if field.name not in table.column_names:
+            mistakes.append(f"{field.name}: missing")
+            continue
+        column = table.column(field.name)
+        try:
+            columns[field.name] = column.cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            mistakes.append(f"{field.name}: {column.type} is not {field.type}")
+        if column.null_count:
+            mistakes.append(f"{field.name}: {column.null_count} nulls")
+    if mistakes:
+        raise ArtifactError(
+            f"the prediction table does not have the columns of task {task}",
+            expected=", ".join(schema.names),
+            found="\n".join(mistakes),
+            next_step="make it again with `cxrkit evaluate`",
+        )
+    columns |= {name: table.column(name) for name in table.column_names if name not in columns}
+    return pa.table(columns).replace_schema_metadata(table.schema.metadata)
+
+
+def write_predictions(table: pa.Table, path: Path) -> None:
+    """Writes a prediction table whole or not at all, with a checksum on every page.
+
+    Raises:
+        ArtifactError: its metadata or columns are not those of a prediction table.
+    """
+    checked = conform(table, read_metadata(table)["task"])
+    stream = BytesIO()
+    pq.write_table(checked, stream, compression="zstd", write_page_checksum=True)
+    write_atomically(path, stream.getvalue())
+
+
+def read_predictions(path: Path, task: Task | None = None) -> pa.Table:
+    """Reads a prediction table and verifies checksums, version and columns.
+
+    Args:
+        path: the Parquet file.
+        task: the task it must be of; any when None.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, of another version or task, or lacks a column.
+    """
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"no predictions in {path.parent}",
+            expected=path.name,
+            found="no such file",
+            next_step="make it with `cxrkit evaluate`",
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read",
+            expected="a whole Parquet file whose page checksums fit",
+            found=str(error),
+            next_step="make it again with `cxrkit evaluate`",
+        ) from error
+    found = read_metadata(table)["task"]
+    if task is not None and found != task:
+        raise ArtifactError(
+            f"{path} holds predictions of another task", expected=f"task {task}", found=f"task {found}"
+        )
+    return conform(table, found)

@@ -1,0 +1,60 @@
+"""From a prediction table to the files of `evaluation_results/`; needs no model and no images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from cxrkit.evaluation.classification_scores import score_classification
+from cxrkit.evaluation.films import FilmLookup
+from cxrkit.evaluation.headline import headline_table
+from cxrkit.evaluation.page import PAGE_FILE, write_page
+from cxrkit.evaluation.predictions import PREDICTIONS_FILE, read_metadata, read_predictions, write_predictions
+from cxrkit.evaluation.report import REPORT_FILE, write_report
+from cxrkit.evaluation.vqa_scores import score_vqa
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation left on disk, and the figures to show first.
+
+    Attributes:
+        report_path: `evaluation_report.json`.
+        html_path: `report.html`.
+        predictions_path: `predictions.parquet`.
+        table: rows of the headline table, with the columns `headline.HEADLINE_COLUMNS`.
+    """
+
+    report_path: Path
+    html_path: Path
+    predictions_path: Path
+    table: list[tuple[str, str, str, str, str]]
+
+
+def publish_evaluation(
+    predictions: pa.Table, output_dir: Path, films: FilmLookup | None = None
+) -> EvaluationResult:
+    """Writes predictions, report and page into a folder.
+
+    The report is computed from the written file, so that it can be computed again from it.
+
+    Args:
+        predictions: a prediction table of either task with its metadata.
+        output_dir: the folder; made when missing, older files are replaced.
+        films: where example films come from; no gallery when None.
+
+    Raises:
+        ArtifactError: the table is not a whole prediction table.
+    """
+    paths = [output_dir / name for name in (REPORT_FILE, PAGE_FILE, PREDICTIONS_FILE)]
+    report_path, html_path, predictions_path = paths
+    # An older report must never stand beside newer predictions when this run breaks off.
+    for path in (report_path, html_path):
+        path.unlink(missing_ok=True)
+    write_predictions(predictions, predictions_path)
+    stored = read_predictions(predictions_path)
+    score = score_vqa if read_metadata(stored)["task"] == "vqa" else score_classification
+    report = score(stored)
+    write_page(report, stored, html_path, films)
+    write_report(report, report_path)
+    return EvaluationResult(report_path, html_path, predictions_path, headline_table(report))

@@ -1,0 +1,119 @@
+"""From a table of VQA predictions to the content of `evaluation_report.json`."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
+from cxrkit.evaluation.grounding_metrics import measure_grounding
+from cxrkit.evaluation.head_metrics import measure_head, measure_types
+from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
+from cxrkit.evaluation.measured import CONTROLS, MODEL, N_RESAMPLES, SEED, Measured, difference_entry
+from cxrkit.evaluation.predictions import conform, read_metadata
+from cxrkit.evaluation.report import new_report
+from cxrkit.metrics.statistics import PatientResamples
+from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES
+
+_CONDITIONS_WITHOUT_BOXES = frozenset({"majority", "question_only"})
+
+
+def score_vqa(predictions: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[str, Any]:
+    """Scores a table of VQA predictions, per head and condition, with intervals and differences.
+
+    Args:
+        predictions: the columns of `VQA_SCHEMA` and the metadata key `cxrkit`.
+        n_resamples: resamples of patients for the intervals.
+
+    Returns:
+        The report as JSON values; equal tables give equal reports.
+
+    Raises:
+        ArtifactError: the table is not one of VQA predictions, or its conditions cover different questions.
+    """
+    metadata = read_metadata(predictions)
+    table = conform(predictions, "vqa")
+    require_known_heads(table)
+    parts = tables_of_conditions(table, "question_row")
+    patients = parts[MODEL].column("subject_id").to_numpy()
+    resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
+    measured, per_type = _measure_conditions(parts, metadata, resamples)
+    return new_report(metadata) | {
+        "conditions": list(parts),
+        "n_questions": parts[MODEL].num_rows,
+        "n_studies": len(np.unique(parts[MODEL].column("study_id").to_numpy())),
+        "n_patients": len(resamples.patients),
+        "metrics": [entry.to_entry() for entry in measured],
+        "differences": differences(measured),
+        "per_question_type": [entry.to_entry() for entry in per_type],
+        "notes": _notes(measured, metadata, parts[MODEL]),
+    }
+
+
+def differences(measured: list[Measured]) -> list[dict[str, Any]]:
+    """Gives model minus each control for the headline metrics of each head.
+
+    Args:
+        measured: all metrics, of all conditions, on the same resamples.
+    """
+    found = {
+        (entry.basis.head, entry.name, entry.basis.condition): entry
+        for entry in measured
+        if not entry.basis.finding
+    }
+    return [
+        difference_entry(found[head, name, MODEL], found[head, name, control])
+        for head, names in HEADLINE_METRICS.items()
+        for name in names
+        for control in CONTROLS
+        if (head, name, MODEL) in found and (head, name, control) in found
+    ]
+
+
+def _measure_conditions(
+    parts: dict[str, pa.Table], metadata: dict[str, Any], resamples: PatientResamples
+) -> tuple[list[Measured], list[Measured]]:
+    measured: list[Measured] = []
+    per_type: list[Measured] = []
+    for condition, part in parts.items():
+        for head in ANSWER_HEADS:
+            rows = HeadRows.of_table(part, head, condition)
+            measured += measure_head(rows, resamples)
+            per_type += measure_types(rows, QUESTION_TYPE_NAMES, resamples)
+        predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and metadata.get("graph_source") != "none"
+        boxes = BoxRows.of_table(part, condition)
+        measured += measure_grounding(boxes, resamples, predicts_boxes=predicts_boxes)
+    return measured, per_type
+
+
+def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) -> list[str]:
+    notes = [
+        "Heads are never pooled. Intervals resample patients, not questions.",
+        f"Free-text questions answered by no head: {metadata.get('n_free_text', 0)}; "
+        f"questions whose target no table maps: {metadata.get('n_masked', 0)}. Neither is scored.",
+    ]
+    if metadata.get("graph_source") == "oracle":
+        notes.append(
+            "The scene graph is the data set's own, which holds the answers: an upper bound that leaks."
+        )
+    heads = model.column("head").to_pylist()
+    notes += [
+        f"No question of head {head} in this split." for head in ANSWER_HEADS if head.value not in heads
+    ]
+    notes += [_one_class_note(entry) for entry in measured if _has_one_class(entry)]
+    if not any(
+        entry.basis.head == GROUNDING and entry.name == "mean_iou" and entry.basis.n for entry in measured
+    ):
+        notes.append("No question has reference boxes in this split.")
+    return notes
+
+
+def _has_one_class(entry: Measured) -> bool:
+    return entry.name == "balanced_accuracy" and entry.basis.condition == MODEL and entry.n_classes == 1
+
+
+def _one_class_note(entry: Measured) -> str:
+    head = entry.basis.head
+    return (
+        f"Head {head}: all references are of one class; balanced accuracy is the recall of that class alone."
+    )

@@ -1,0 +1,150 @@
+"""Collects predictions into the columns of `predictions.parquet`."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from torch import Tensor
+
+from cxrkit.data.batches.targets import to_pixels
+from cxrkit.data.image_store import ImageStore
+from cxrkit.data.index import Index
+from cxrkit.inference.composer import compose_answer
+from cxrkit.inference.decisions import choose_classes
+from cxrkit.inference.predictor import AnswerArrays
+from cxrkit.version import __version__
+from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
+
+SCHEMA_VERSION = 1
+SUPPORT_THRESHOLD = 0.5
+
+_FIELDS: dict[str, pa.DataType] = {
+    "condition": pa.string(),
+    "question_row": pa.int64(),
+    "subject_id": pa.int32(),
+    "study_id": pa.int32(),
+    "dicom_id": pa.string(),
+    "question_id": pa.string(),
+    "question_type": pa.string(),
+    "head": pa.string(),
+    "rating": pa.int8(),
+    "question": pa.string(),
+    "answer_reference": pa.string(),
+    "answer_predicted": pa.string(),
+    "classes_reference": pa.list_(pa.int8()),
+    "classes_predicted": pa.list_(pa.int8()),
+    "probabilities": pa.list_(pa.float32()),
+    "boxes_reference": pa.list_(pa.list_(pa.float32())),
+    "has_boxes_reference": pa.bool_(),
+    "boxes_predicted": pa.list_(pa.list_(pa.float32())),
+    "box_scores": pa.list_(pa.float32()),
+    "attention": pa.list_(pa.float32()),
+}
+VQA_SCHEMA = pa.schema(_FIELDS)
+_TEXT_COLUMNS = {
+    "question_id": "question_id_text",
+    "question": "question_text",
+    "answer_reference": "answer_text",
+}
+
+
+def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
+    """Writes what a table was made from into its schema, as JSON under `cxrkit`."""
+    content = {"schema_version": SCHEMA_VERSION, "cxrkit_version": __version__, **metadata}
+    return table.replace_schema_metadata({"cxrkit": json.dumps(content, sort_keys=True)})
+
+
+class PredictionRows:
+    """Rows of the VQA prediction table.
+
+    Args:
+        index: the opened index.
+        store: the opened image store, for the way back to original pixels.
+    """
+
+    def __init__(self, index: Index, store: ImageStore) -> None:
+        self.index = index
+        self.store = store
+        self.columns: dict[str, list[Any]] = defaultdict(list)
+
+    def add(
+        self,
+        condition: str,
+        batch: Mapping[str, Tensor],
+        answers: AnswerArrays,
+        node_boxes: npt.NDArray[np.floating],
+        node_mask: npt.NDArray[np.bool_],
+    ) -> None:
+        """Adds the answers of one batch.
+
+        Args:
+            condition: name of the condition.
+            batch: from `Collate`.
+            answers: for its N questions.
+            node_boxes: `[B, R, 4]` corners as fractions of the stored square.
+            node_mask: `[B, R]` which nodes exist.
+        """
+        image_rows = batch["image_row"].numpy()
+        for position, row in enumerate(batch["question_row"].tolist()):
+            film = int(batch["image_of_question"][position])
+            image_row = int(image_rows[film])
+            self._add_identity(condition, row, image_row)
+            self._add_answer(batch, answers, position)
+            chosen = np.flatnonzero(node_mask[film] & (answers.box_scores[position] >= SUPPORT_THRESHOLD))
+            pixels = to_pixels(node_boxes[film][chosen], self.store, image_row)
+            self.columns["boxes_predicted"].append(pixels.tolist())
+            self.columns["box_scores"].append(answers.box_scores[position][chosen].tolist())
+            attention = None if answers.attention is None else answers.attention[position].tolist()
+            self.columns["attention"].append(attention)
+
+    def _add_identity(self, condition: str, row: int, image_row: int) -> None:
+        index, texts = self.index, self.index.texts.column("text")
+        values = {
+            "condition": condition,
+            "question_row": row,
+            "subject_id": int(index.column("images", "subject_id")[image_row]),
+            "study_id": int(index.column("images", "study_id")[image_row]),
+            "dicom_id": index.images.column("dicom_id")[image_row].as_py(),
+            "rating": int(index.column("questions", "rating")[row]),
+        }
+        for name, column in _TEXT_COLUMNS.items():
+            values[name] = texts[int(index.column("questions", column)[row])].as_py()
+        boxes, known = self._reference_boxes(row, image_row)
+        values |= {"boxes_reference": boxes, "has_boxes_reference": known}
+        for name, value in values.items():
+            self.columns[name].append(value)
+
+    def _reference_boxes(self, row: int, image_row: int) -> tuple[list[list[float]], bool]:
+        first = int(self.index.column("questions", "first_box")[row])
+        span = slice(first, first + int(self.index.column("questions", "num_boxes")[row]))
+        trusted = self.index.column("answer_boxes", "image_row")[span] == image_row
+        trusted &= ~self.index.column("answer_boxes", "is_fallback")[span]
+        corners = np.stack(
+            [self.index.column("answer_boxes", name)[span] for name in ("x1", "y1", "x2", "y2")], -1
+        )
+        return corners[trusted].tolist(), bool(trusted.any())
+
+    def _add_answer(self, batch: Mapping[str, Tensor], answers: AnswerArrays, position: int) -> None:
+        code = int(batch["head"][position])
+        head, kind = ANSWER_HEADS[code], QUESTION_TYPES[int(batch["question_type"][position])]
+        target = batch[f"{head}_target"][position]
+        reference = target.nonzero().flatten().tolist() if head in MULTI_LABEL_HEADS else [int(target)]
+        probabilities = answers.probabilities[code][position]
+        predicted = choose_classes(head, probabilities)
+        for name, value in {
+            "question_type": kind.name,
+            "head": str(head),
+            "answer_predicted": compose_answer(kind, predicted),
+            "classes_reference": reference,
+            "classes_predicted": predicted,
+            "probabilities": probabilities.tolist(),
+        }.items():
+            self.columns[name].append(value)
+
+    def table(self, metadata: Mapping[str, Any]) -> pa.Table:
+        """Gives all rows as a table with metadata."""
+        return with_metadata(pa.table(dict(self.columns), schema=VQA_SCHEMA), metadata)

@@ -1,0 +1,228 @@
+"""Metrics of scores: AUROC and average precision, exact with ties, for many row weightings at once."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cxrkit.metrics.counts import FloatArray, divide_or_nan, mean_of_defined
+from cxrkit.metrics.score import Score
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class RankedRows(NamedTuple):
+    """Rows in descending order of their score, grouped where scores are equal.
+
+    Only groups with a positive change either metric's sum, so sums are taken between their edges.
+
+    Attributes:
+        order: `[N]` row numbers, highest score first.
+        positive: `[N]` labels in that order.
+        starts: `[G]` first position of each group of equal scores.
+        hits: `[M]` positions of the positives.
+        first_hits: `[K]` where in `hits` each group with a positive begins.
+        cuts: `[B]` first positions of the stretches between edges of groups with a positive.
+        begins: `[K]` how many stretches lie before each group with a positive.
+        ends: `[K]` how many stretches lie before its end.
+    """
+
+    order: IntArray
+    positive: BoolArray
+    starts: IntArray
+    hits: IntArray
+    first_hits: IntArray
+    cuts: IntArray
+    begins: IntArray
+    ends: IntArray
+
+
+class ThresholdWeights(NamedTuple):
+    """Weights at the K thresholds where positives lie, for R weightings.
+
+    Attributes:
+        gained: `[R, K]` weight of the positives at the threshold.
+        found: `[R, K]` weight of the positives at or above it.
+        before: `[R, K]` weight of all rows above it.
+        flagged: `[R, K]` weight of all rows at or above it.
+        total: `[R]` weight of all rows.
+    """
+
+    gained: FloatArray
+    found: FloatArray
+    before: FloatArray
+    flagged: FloatArray
+    total: FloatArray
+
+
+def rank_rows(labels: BoolArray, scores: FloatArray) -> RankedRows:
+    """Sorts rows once, so that many weightings of them can be scored.
+
+    Args:
+        labels: `[N]` truth.
+        scores: `[N]` finite; higher means more likely positive.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, positive = scores[order], labels[order]
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ranked), 1), bool), ranked[1:] != ranked[:-1]]))
+    hits = np.flatnonzero(positive)
+    groups, first_hits = np.unique(np.searchsorted(starts, hits, side="right") - 1, return_index=True)
+    group_starts, group_ends = starts[groups], np.append(starts, len(ranked))[groups + 1]
+    edges = np.unique(np.concatenate([np.zeros(1, int), group_starts, group_ends]))
+    begins, ends = np.searchsorted(edges, group_starts), np.searchsorted(edges, group_ends)
+    return RankedRows(order, positive, starts, hits, first_hits, edges[edges < len(ranked)], begins, ends)
+
+
+def threshold_weights(ranked: RankedRows, weights: FloatArray) -> ThresholdWeights:
+    """Adds up weights at the thresholds that matter.
+
+    Args:
+        ranked: the N rows, N >= 1.
+        weights: `[R, N]` in ranked order, one line per weighting.
+    """
+    gained = weights[:, ranked.hits]
+    if len(ranked.first_hits) < len(ranked.hits):
+        gained = np.add.reduceat(gained, ranked.first_hits, axis=1)
+    cumulative = np.zeros((len(weights), len(ranked.cuts) + 1))
+    np.cumsum(np.add.reduceat(weights, ranked.cuts, axis=1), axis=1, out=cumulative[:, 1:])
+    return ThresholdWeights(
+        gained=gained,
+        found=np.cumsum(gained, axis=1),
+        before=cumulative[:, ranked.begins],
+        flagged=cumulative[:, ranked.ends],
+        total=cumulative[:, -1],
+    )
+
+
+def weighted_auroc(ranked: RankedRows, weights: FloatArray) -> FloatArray:
+    """Gives the AUROC of weighted rows: P(score of a positive > score of a negative), ties count one half.
+
+    Args:
+        ranked: the N rows.
+        weights: `[R, N]` weights **in ranked order**, one line per resample.
+
+    Returns:
+        `[R]` in 0..1; `nan` where a line has weight on one class only.
+    """
+    if len(ranked.hits) == 0:
+        return np.full(len(weights), np.nan)
+    at = threshold_weights(ranked, weights)
+    positives = at.found[:, -1]
+    negatives = at.total - positives
+    # Of the negatives, those above the threshold beat its positives and those at it tie with them.
+    above, not_below = at.before - (at.found - at.gained), at.flagged - at.found
+    losses = np.einsum("rk,rk->r", at.gained, above + not_below) / 2
+    return 1 - divide_or_nan(losses, positives * negatives)
+
+
+def weighted_average_precision(ranked: RankedRows, weights: FloatArray) -> FloatArray:
+    """Gives the average precision of weighted rows: sum over thresholds of precision x gain in recall.
+
+    Args:
+        ranked: the N rows.
+        weights: `[R, N]` weights **in ranked order**, one line per resample.
+
+    Returns:
+        `[R]` in 0..1; `nan` where a line has no weight on a positive.
+    """
+    if len(ranked.hits) == 0:
+        return np.full(len(weights), np.nan)
+    at = threshold_weights(ranked, weights)
+    # A threshold without weight at or above it has precision 0/0 and no gain in recall.
+    precision = np.divide(at.found, at.flagged, out=np.zeros_like(at.found), where=at.flagged > 0)
+    return divide_or_nan(np.einsum("rk,rk->r", at.gained, precision), at.found[:, -1])
+
+
+def auroc(labels: BoolArray, scores: FloatArray) -> Score:
+    """Gives the area under the ROC curve, from scores or probabilities (never from decided classes).
+
+    Definition: probability that a positive has a higher score than a negative, ties one half.
+    Range 0..1, 0.5 = chance. Undefined when only one class is present.
+    Source: Hanley and McNeil, Radiology 1982; equals `sklearn.metrics.roc_auc_score`.
+
+    Args:
+        labels: `[N]` truth, bool.
+        scores: `[N]` finite scores.
+
+    >>> auroc(np.array([False, True, True]), np.array([0.1, 0.1, 0.8])).value
+    0.75
+    >>> auroc(np.array([True, True]), np.array([0.1, 0.8])).undefined_reason
+    'only positive rows (2)'
+    """
+    reason = _one_class_reason(labels)
+    if reason:
+        return Score.undefined(reason)
+    return Score(_unweighted(weighted_auroc, labels, scores))
+
+
+def average_precision(labels: BoolArray, scores: FloatArray) -> Score:
+    """Gives the area under the precision-recall steps, without interpolation.
+
+    Definition: sum over thresholds of (gain in recall) x (precision at the threshold).
+    Range 0..1; chance = share of positives. Undefined without a positive.
+    Source: equals `sklearn.metrics.average_precision_score`.
+
+    Args:
+        labels: `[N]` truth, bool.
+        scores: `[N]` finite scores.
+
+    >>> average_precision(np.array([True, False, True]), np.array([0.9, 0.5, 0.1])).value
+    0.8333333333333333
+    """
+    if not labels.any():
+        return Score.undefined(f"no positive row among {len(labels)}")
+    return Score(_unweighted(weighted_average_precision, labels, scores))
+
+
+def macro_auroc(labels: BoolArray, scores: FloatArray) -> Score:
+    """Gives the mean AUROC over the classes that have both values; `num_classes` says how many.
+
+    Args:
+        labels: `[N, C]` truth.
+        scores: `[N, C]` scores.
+
+    >>> labels = np.array([[True, False], [False, False]])
+    >>> macro_auroc(labels, np.array([[0.9, 0.2], [0.3, 0.1]]))
+    Score(value=1.0, undefined_reason=None, num_classes=1)
+    """
+    return _macro(auroc, labels, scores, "no class has both positive and negative rows")
+
+
+def mean_average_precision_over_classes(labels: BoolArray, scores: FloatArray) -> Score:
+    """Gives the mean average precision over the classes with a positive (not the detection metric mAP).
+
+    Args:
+        labels: `[N, C]` truth.
+        scores: `[N, C]` scores.
+
+    >>> labels = np.array([[True, False], [False, False]])
+    >>> mean_average_precision_over_classes(labels, np.array([[0.9, 0.2], [0.3, 0.1]])).value
+    1.0
+    """
+    return _macro(average_precision, labels, scores, "no class has a positive row")
+
+
+def _macro(
+    metric: Callable[[BoolArray, FloatArray], Score], labels: BoolArray, scores: FloatArray, reason: str
+) -> Score:
+    values = np.array([metric(labels[:, index], scores[:, index]).value for index in range(labels.shape[1])])
+    num_classes = int((~np.isnan(values)).sum())
+    if num_classes == 0:
+        return Score.undefined(reason, 0)
+    return Score(float(mean_of_defined(values)), None, num_classes)
+
+
+def _one_class_reason(labels: BoolArray) -> str:
+    if len(labels) == 0:
+        return "no rows"
+    if labels.all() or not labels.any():
+        return f"only {'positive' if labels.all() else 'negative'} rows ({len(labels)})"
+    return ""
+
+
+def _unweighted(
+    metric: Callable[[RankedRows, FloatArray], FloatArray], labels: BoolArray, scores: FloatArray
+) -> float:
+    return float(metric(rank_rows(labels, scores), np.ones((1, len(labels))))[0])

@@ -1,0 +1,1 @@
+"""Networks: backbones, text encoder, scene graph, scene-embedded interaction, heads, losses."""

@@ -1,0 +1,149 @@
+"""Text encoders: any BERT-like hub name or local folder, or a small one trained from scratch."""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from huggingface_hub import constants
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from cxrkit.errors import SettingsError, WeightsError
+
+SCRATCH = "scratch:"
+SCRATCH_SIZES: dict[str, dict[str, int]] = {
+    "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256},
+    "small": {
+        "hidden_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 8,
+        "intermediate_size": 1024,
+    },
+    "base": {
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+}
+SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 8000) -> PreTrainedTokenizerFast:
+    """Trains a lower-case WordPiece tokenizer.
+
+    Args:
+        texts: the training questions, each once.
+        vocabulary_size: upper limit of the number of pieces.
+    """
+    tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL_TOKENS["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    first, last = ((token, tokenizer.token_to_id(token) or 0) for token in ("[CLS]", "[SEP]"))
+    tokenizer.post_processor = processors.BertProcessing(last, first)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS)
+
+
+def hub_is_reachable() -> bool:
+    """Tells whether the hub's name resolves: without this, a machine offline waits a minute in retries."""
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        socket.getaddrinfo(address.hostname, address.port or 443)
+    except OSError:
+        return False
+    return True
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
+    """Loads the tokenizer of a hub name or a local folder.
+
+    Raises:
+        WeightsError: it cannot be had.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=not hub_is_reachable())
+    except (OSError, ValueError) as error:
+        raise _unavailable(name, error) from error
+    return cast("PreTrainedTokenizerFast", tokenizer)
+
+
+def scratch_text_config(name: str, vocabulary_size: int, max_length: int) -> dict[str, Any]:
+    """Gives the configuration of a `scratch:tiny|small|base` encoder.
+
+    Raises:
+        SettingsError: there is no preset of that name.
+    """
+    size = name.removeprefix(SCRATCH)
+    if size not in SCRATCH_SIZES:
+        known = ", ".join(SCRATCH + known for known in SCRATCH_SIZES)
+        raise SettingsError(
+            "model.text_encoder", [f"model.text_encoder: {name!r} is unknown; expected one of {known}"]
+        )
+    return {
+        "model_type": "bert",
+        "vocab_size": vocabulary_size,
+        "max_position_embeddings": max_length,
+        "pad_token_id": 0,
+        **SCRATCH_SIZES[size],
+    }
+
+
+def load_text_encoder(name: str) -> PreTrainedModel:
+    """Loads an encoder with its pretrained weights from a hub name or a local folder.
+
+    Raises:
+        WeightsError: the weights cannot be had; never a silent random start.
+    """
+    try:
+        model: PreTrainedModel = AutoModel.from_pretrained(name, local_files_only=not hub_is_reachable())
+    except (OSError, ValueError) as error:
+        raise _unavailable(name, error) from error
+    return model
+
+
+def text_encoder_from_config(text_config: dict[str, Any]) -> PreTrainedModel:
+    """Builds an encoder of a given configuration with random weights."""
+    values = dict(text_config)
+    config = AutoConfig.for_model(values.pop("model_type"), **values)
+    model: PreTrainedModel = AutoModel.from_config(config)
+    return model
+
+
+def _unavailable(name: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"the text encoder {name} cannot be loaded",
+        expected="a connection to the model hub, a filled cache (HF_HUB_OFFLINE=1), or a local folder",
+        found=f"{type(error).__name__}: {str(error).splitlines()[0]}" + (
+            "" if Path(name).exists() else " (there is no local folder of this name)"),
+        next_step="--set model.text_encoder=/path/to/folder, or scratch:small for one trained from nothing",
+    )  # fmt: skip
+
+
+class QuestionEncoder(nn.Module):
+    """Encodes question tokens and brings them to the network's width.
+
+    Args:
+        encoder: a BERT-like model.
+        hidden_size: width of the network.
+    """
+
+    def __init__(self, encoder: PreTrainedModel, hidden_size: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        width = int(encoder.config.hidden_size)
+        self.project = nn.Identity() if width == hidden_size else nn.Linear(width, hidden_size)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Encodes questions: `[U, T]` token ids and mask -> `[U, T, H]`."""
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        result: Tensor = self.project(states)
+        return result

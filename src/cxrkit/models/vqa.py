@@ -1,0 +1,192 @@
+"""SSG-VQA-Net for chest films: film -> scene graph -> interaction with the question -> answer heads."""
+
+from pathlib import Path
+from typing import Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from cxrkit.models.attention import FusionLayer
+from cxrkit.models.backbone import FeatureMap, pooled
+from cxrkit.models.configuration import SSGVQAConfig
+from cxrkit.models.interaction import SceneEmbeddedInteraction
+from cxrkit.models.outputs import Answers, EncodedFilms, PredictedGraph
+from cxrkit.models.scene_graph import SceneGraphHead, SceneNodes, cxcywh_to_xyxy
+from cxrkit.models.storage import load_weights, save_weights
+from cxrkit.models.text import QuestionEncoder, text_encoder_from_config
+from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, FINDINGS, REGIONS, Head
+
+
+class SSGVQAModel(nn.Module):
+    """Answers questions about films.
+
+    Args:
+        config: sizes and switches.
+        pretrained: weights of the visual backbone: True (timm's), a path, or False (random).
+        question_encoder: a text encoder with weights; None builds a random one from the configuration.
+    """
+
+    def __init__(
+        self,
+        config: SSGVQAConfig,
+        *,
+        pretrained: bool | str = False,
+        question_encoder: QuestionEncoder | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.checkpointing = False
+        width, channels, entities = config.hidden_size, config.visual_feature_dim, len(config.entities)
+        dropouts = (config.hidden_dropout_prob, config.attention_probs_dropout_prob)
+        self.visual = FeatureMap(config.visual_backbone, pretrained, channels)
+        self.questions = question_encoder or QuestionEncoder(
+            text_encoder_from_config(config.text_config), width
+        )
+        self.scene_graph = SceneGraphHead(
+            channels, entities, _heads(channels), config.attention_probs_dropout_prob
+        )
+        self.nodes = SceneNodes(
+            channels,
+            entities,
+            config.region_embedding_dim,
+            config.entity_embedding_dim,
+            width,
+            config.roi_source,
+        )
+        self.interaction = SceneEmbeddedInteraction(
+            config.sim_layers, width, config.num_attention_heads, *dropouts
+        )
+        self.patches = nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width))
+        self.patch_position = nn.Parameter(torch.randn(config.visual_patches**2, width) * 0.02)
+        self.modality = nn.Parameter(torch.randn(3, width) * 0.02)
+        self.fusion = nn.ModuleList(
+            FusionLayer(width, config.num_attention_heads, config.intermediate_size, *dropouts)
+            for _ in range(config.num_hidden_layers)
+        )
+        self.normalise = nn.LayerNorm(width)
+        self.heads = nn.ModuleDict(
+            {str(head): nn.Linear(width, len(CLASSES_OF_HEAD[head])) for head in ANSWER_HEADS}
+        )
+        self.node_region = nn.Linear(width, 1)
+        self.node_support = nn.Linear(width, 1)
+        self.chexpert = nn.Linear(2 * channels, len(FINDINGS))
+
+    def encode_images(
+        self, images: Tensor, boxes_xyxy_rel: Tensor | None = None, findings: Tensor | None = None
+    ) -> EncodedFilms:
+        """Encodes films once for all their questions.
+
+        Args:
+            images: `[B, 3, H, W]` normalised.
+            boxes_xyxy_rel: `[B, 26, 4]` the data set's region boxes; read by `anatomy` and `oracle` only.
+            findings: `[B, 26, E]` the data set's findings; read by `oracle` only.
+        """
+        features = self.visual(images)
+        graph = (
+            self.scene_graph(features) if self.config.scene_graph_source in ("predicted", "none") else None
+        )
+        boxes, weights, mask = self._node_inputs(graph, boxes_xyxy_rel, findings)
+        grid = functional.adaptive_avg_pool2d(features, self.config.visual_patches).flatten(2).transpose(1, 2)
+        return EncodedFilms(
+            patches=self.patches(grid) + self.patch_position,
+            nodes=self.nodes(features, boxes, weights),
+            node_mask=mask,
+            node_boxes_xyxy_rel=boxes,
+            chexpert_logits=self.chexpert(pooled(features)),
+            graph=graph,
+        )
+
+    def _node_inputs(
+        self, graph: PredictedGraph | None, boxes: Tensor | None, findings: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gives boxes, entity weights and mask of the nodes for the configured source of the graph."""
+        if graph is not None:
+            mask = torch.ones_like(graph.presence_logits, dtype=torch.bool)
+            if self.config.scene_graph_source == "none":
+                mask = torch.zeros_like(mask)
+            return cxcywh_to_xyxy(graph.boxes_cxcywh_rel), torch.sigmoid(graph.finding_logits), mask
+        assert boxes is not None
+        assert findings is not None
+        mask = (boxes[..., 2:] > boxes[..., :2]).all(-1)
+        weights = findings if self.config.scene_graph_source == "oracle" else torch.zeros_like(findings)
+        return boxes, weights, mask
+
+    def answer(
+        self,
+        films: EncodedFilms,
+        image_of_question: Tensor,
+        words: Tensor,
+        word_mask: Tensor,
+        *,
+        with_attention: bool = False,
+    ) -> Answers:
+        """Answers questions about encoded films.
+
+        Args:
+            films: from `encode_images`.
+            image_of_question: `[N]` which film each question is about.
+            words: `[N, T, H]` encoded question tokens; the first stands for the question.
+            word_mask: `[N, T]` True where a token is not padding.
+            with_attention: also give the attention over visual tokens.
+        """
+        node_mask = films.node_mask[image_of_question]
+        nodes = self.interaction(films.nodes[image_of_question], node_mask, words, word_mask)
+        patches = films.patches[image_of_question]
+        parts = [words + self.modality[0], nodes + self.modality[1], patches + self.modality[2]]
+        tokens = torch.cat(parts, dim=1)
+        mask = torch.cat([word_mask, node_mask, torch.ones_like(patches[..., 0], dtype=torch.bool)], dim=1)
+        attention = None
+        for number, layer in enumerate(self.fusion):
+            if with_attention and number == len(self.fusion) - 1:
+                weights = cast("FusionLayer", layer).attention_of_first(tokens, mask)
+                attention = weights[:, -patches.shape[1] :]
+            tokens = self._through(layer, tokens, mask)
+        return self._read_out(self.normalise(tokens), words.shape[1], node_mask, attention)
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recomputes activations in the backward pass instead of keeping them."""
+        self.checkpointing = True
+        self.visual.body.set_grad_checkpointing(True)
+        self.questions.encoder.activation_checkpointing_enable({"use_reentrant": False})
+
+    def _through(self, layer: nn.Module, tokens: Tensor, mask: Tensor) -> Tensor:
+        if not (self.checkpointing and self.training):
+            result: Tensor = layer(tokens, mask)
+            return result
+        return cast("Tensor", checkpoint(layer, tokens, mask, use_reentrant=False))
+
+    def _read_out(self, tokens: Tensor, words: int, node_mask: Tensor, attention: Tensor | None) -> Answers:
+        question, nodes = tokens[:, 0], tokens[:, words : words + len(REGIONS)]
+        logits = {head: self.heads[str(head)](question) for head in ANSWER_HEADS}
+        region = logits[Head.REGION] + self.node_region(nodes).squeeze(-1) * node_mask
+        return Answers(
+            binary=logits[Head.BINARY],
+            category=logits[Head.CATEGORY],
+            region=region,
+            severity=logits[Head.SEVERITY],
+            grounding=self.node_support(nodes).squeeze(-1),
+            attention=attention,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes configuration and weights (safetensors) into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.save(folder)
+        save_weights(self, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads a model that `save` wrote; a missing or unexpected weight is an error.
+
+        Raises:
+            ArtifactError: the folder holds no such model, or its weights do not fit.
+        """
+        model = cls(SSGVQAConfig.load(folder))
+        load_weights(model, folder)
+        return model
+
+
+def _heads(channels: int) -> int:
+    return next(heads for heads in (8, 4, 2, 1) if channels % heads == 0)

@@ -1,0 +1,1 @@
+"""Phase 2: the thin adapter to the training engine."""

@@ -1,0 +1,93 @@
+"""A network with its losses as one module: batch in, loss and its parts out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cxrkit.data.batches.transforms import prepare_images, transform_boxes
+from cxrkit.models.classifier import CXRClassifier
+from cxrkit.models.losses import (
+    LossWeights,
+    answer_losses,
+    chexpert_loss,
+    grounding_loss,
+    scene_graph_losses,
+)
+from cxrkit.models.outputs import Answers, EncodedFilms
+from cxrkit.models.vqa import SSGVQAModel
+
+
+class VQAModule(nn.Module):
+    """SSG-VQA-Net with its multi-task loss.
+
+    Args:
+        network: the model.
+        weights: weights of the parts of the loss.
+        blank_is_negative: what a blank CheXpert label counts as.
+    """
+
+    def __init__(self, network: SSGVQAModel, weights: LossWeights, *, blank_is_negative: bool) -> None:
+        super().__init__()
+        self.network = network
+        self.weights = weights
+        self.blank_is_negative = blank_is_negative
+
+    def run(self, batch: Mapping[str, Tensor]) -> tuple[EncodedFilms, Answers, Tensor]:
+        """Runs the network on a batch; gives films, answers and the data set's moved boxes `[B, 26, 4]`."""
+        config = self.network.config
+        images = prepare_images(
+            batch["images"],
+            batch["transform"],
+            config.image_size,
+            list(config.image_mean),
+            list(config.image_std),
+        )
+        boxes = transform_boxes(batch["node_boxes"], batch["transform"])
+        films = self.network.encode_images(images, boxes, batch["node_findings"])
+        words = self.network.questions(batch["input_ids"], batch["attention_mask"])[batch["text_of_question"]]
+        word_mask = batch["attention_mask"][batch["text_of_question"]].bool()
+        return films, self.network.answer(films, batch["image_of_question"], words, word_mask), boxes
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Gives `loss`, its parts by name, and the answers."""
+        films, answers, boxes = self.run(batch)
+        parts = answer_losses(answers, batch)
+        loss = self.weights.vqa * torch.stack(list(parts.values())).sum()
+        parts["chexpert"] = chexpert_loss(
+            films.chexpert_logits, batch["chexpert"], blank_is_negative=self.blank_is_negative
+        )
+        loss = loss + self.weights.chexpert * parts["chexpert"]
+        parts["grounding"] = grounding_loss(answers.grounding, batch["node_target"], batch["node_valid"])
+        loss = loss + self.weights.grounding * parts["grounding"]
+        if films.graph is not None:
+            graph = scene_graph_losses(
+                films.graph, boxes, batch["node_has_box"], batch["node_findings"], batch["graph_valid"]
+            )
+            parts |= graph
+            loss = loss + self.weights.scene_graph * torch.stack(list(graph.values())).sum()
+        return {"loss": loss, "parts": parts, "answers": answers}
+
+
+class ClassifierModule(nn.Module):
+    """The 14-label classifier with its loss; blank and uncertain labels count as 0 (label policy `zeros`)."""
+
+    def __init__(self, network: CXRClassifier) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Gives `loss` and `logits [B, 14]`."""
+        config = self.network.config
+        images = prepare_images(
+            batch["images"],
+            batch["transform"],
+            config.image_size,
+            list(config.image_mean),
+            list(config.image_std),
+        )
+        logits = self.network(images)
+        target = (batch["chexpert"] == 1).float()
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
+        return {"loss": loss, "parts": {"labels": loss}, "logits": logits, "target": target}

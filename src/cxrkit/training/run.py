@@ -1,0 +1,106 @@
+"""Runs the engine for either task: arguments, callbacks, best model, publishing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from cxrkit.config import Settings
+from cxrkit.data.batches.dataset import Collate, FilmDataset
+from cxrkit.data.batches.loading import make_loader
+from cxrkit.data.index import Index
+from cxrkit.training.arguments import training_arguments
+from cxrkit.training.engine import CxrkitTrainer, MetricsFile, Progress, StepProgress, train
+from cxrkit.training.publishing import publish
+from cxrkit.training.run_folder import BEST_MODEL, Savable, TrainedRun, write_best_model
+
+
+class Patience(TrainerCallback):
+    """Stops after so many validations without a better one."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.validations = 0
+        self.trainer: CxrkitTrainer | None = None
+        self._best: float | None = None
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Counts validations since the best one."""
+        assert self.trainer is not None
+        self.validations = 0 if self.trainer.best != self._best else self.validations + 1
+        self._best = self.trainer.best
+        if self.validations >= self.patience:
+            control.should_training_stop = True
+
+
+def run_training(
+    settings: Settings,
+    run_dir: Path,
+    index: Index,
+    module: nn.Module,
+    model: Savable,
+    films: FilmDataset,
+    collate: Collate,
+    *,
+    validate: Callable[[nn.Module, torch.device], dict[str, float]],
+    tokenizer: Any = None,
+    progress: Progress | None = None,
+) -> TrainedRun:
+    """Trains a module and leaves its best model in the run's folder.
+
+    Args:
+        settings: resolved settings.
+        run_dir: the run's folder.
+        index: the index the films come from.
+        module: network with loss.
+        model: the network, for saving.
+        films: the training films.
+        collate: makes a batch.
+        validate: computes the validation metrics.
+        tokenizer: saved with the model when there is one.
+        progress: called with (stage, steps done, steps).
+    """
+    training = settings.training
+    loader = make_loader(
+        films,
+        collate,
+        batch_size=training.batch_size_per_gpu,
+        workers=training.dataloader_num_workers,
+        shuffle=True,
+        pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
+    )
+    best: dict[str, Any] = {"metrics": {}, "step": 0}
+
+    def keep_best(metrics: dict[str, float], step: int) -> None:
+        write_best_model(run_dir, model, settings, index, metrics, step, tokenizer)
+        best.update(metrics=metrics, step=step)
+
+    callbacks: list[TrainerCallback] = [MetricsFile(run_dir)]
+    if progress is not None:
+        callbacks.append(StepProgress(f"training {settings.task}", progress))
+    patience = Patience(training.early_stopping_patience)
+    if training.early_stopping_patience:
+        callbacks.append(patience)
+    steps = max(1, len(loader) // training.gradient_accumulation_steps)
+    trainer = CxrkitTrainer(
+        module,
+        training_arguments(settings, steps),
+        loader,
+        validate,
+        keep_best,
+        training.metric_for_best_model,
+        callbacks,
+    )
+    patience.trainer = trainer
+    train(trainer)
+    if trainer.best is None:
+        write_best_model(
+            run_dir, model, settings, index, trainer.latest, trainer.state.global_step, tokenizer
+        )
+    publish(run_dir / BEST_MODEL, training.hub_model_id)
+    return TrainedRun(run_dir, run_dir / BEST_MODEL, best["metrics"], best["step"])

@@ -1,0 +1,123 @@
+"""Trains SSG-VQA-Net."""
+
+from functools import partial
+
+import torch
+from transformers import PreTrainedTokenizerFast, set_seed
+
+from cxrkit.config import VQASettings
+from cxrkit.data.batches.dataset import Collate, FilmDataset
+from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
+from cxrkit.data.batches.reference_boxes import mean_region_boxes
+from cxrkit.data.batches.tokenize import QuestionTokenizer
+from cxrkit.data.image_store import ImageStore
+from cxrkit.data.index import Index
+from cxrkit.models.configuration import SSGVQAConfig
+from cxrkit.models.losses import LossWeights
+from cxrkit.models.text import (
+    SCRATCH,
+    QuestionEncoder,
+    load_text_encoder,
+    load_tokenizer,
+    scratch_text_config,
+    train_tokenizer,
+)
+from cxrkit.models.vqa import SSGVQAModel
+from cxrkit.training.engine import Progress
+from cxrkit.training.modules import VQAModule
+from cxrkit.training.run import run_training
+from cxrkit.training.run_folder import TrainedRun, start_run
+from cxrkit.training.validation import require_metric, validate_vqa
+
+
+def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> TrainedRun:
+    """Trains the model that the settings describe on the prepared workspace.
+
+    Args:
+        settings: resolved settings; `data.workspace` must be prepared.
+        progress: called with (stage, steps done, steps).
+
+    Raises:
+        ArtifactError: no prepared workspace, or a run folder in use.
+        WeightsError: pretrained weights cannot be had.
+        DataLayoutError: no question passes the filters.
+    """
+    require_metric("vqa", settings.training.metric_for_best_model)
+    index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
+    set_seed(settings.training.seed)
+    films = training_films(index, store, settings.data, settings.training.seed)
+    tokenizer = _tokenizer(settings, index, films)
+    model = _build_model(settings, index, tokenizer)
+    if settings.training.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+    boxes = mean_region_boxes(index, store, films.selection.image_rows)
+    model.scene_graph.set_reference_boxes(torch.from_numpy(boxes))
+    run_dir = start_run(settings)
+    collate = Collate(index, QuestionTokenizer(tokenizer, settings.model.max_question_length))
+    validation = evaluation_films(
+        index,
+        store,
+        settings.data,
+        "validate",
+        questions_per_image=settings.data.questions_per_image,
+        seed=settings.training.seed,
+    )
+    training = settings.training
+    batches = make_loader(
+        validation, collate, batch_size=training.batch_size_per_gpu, workers=0, shuffle=False
+    )
+    weights = LossWeights(
+        training.vqa_loss_weight,
+        training.chexpert_loss_weight,
+        training.scene_graph_loss_weight,
+        training.grounding_loss_weight,
+    )
+    module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative")
+    return run_training(
+        settings, run_dir, index, module, model, films, collate,
+        validate=partial(validate_vqa, batches=batches), tokenizer=tokenizer, progress=progress,
+    )  # fmt: skip
+
+
+def _tokenizer(settings: VQASettings, index: Index, films: FilmDataset) -> PreTrainedTokenizerFast:
+    name = settings.model.text_encoder
+    if not name.startswith(SCRATCH):
+        return load_tokenizer(name)
+    rows = index.column("questions", "question_text")[films.selection.questions]
+    texts = index.texts.column("text")
+    return train_tokenizer(texts[int(row)].as_py() for row in sorted(set(rows.tolist())))
+
+
+def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedTokenizerFast) -> SSGVQAModel:
+    model = settings.model
+    if model.text_encoder.startswith(SCRATCH):
+        text_config = scratch_text_config(model.text_encoder, len(tokenizer), model.max_question_length)
+        encoder = None
+    else:
+        pretrained = load_text_encoder(model.text_encoder)
+        text_config = pretrained.config.to_dict()
+        encoder = QuestionEncoder(pretrained, model.hidden_size)
+    config = SSGVQAConfig(
+        visual_backbone=model.visual_backbone,
+        text_encoder=model.text_encoder,
+        text_config=text_config,
+        entities=index.vocabularies.entities,
+        image_size=settings.data.image_size,
+        image_mean=settings.data.normalize_mean,
+        image_std=settings.data.normalize_std,
+        max_question_length=model.max_question_length,
+        visual_feature_dim=model.visual_feature_dim,
+        region_embedding_dim=model.region_embedding_dim,
+        entity_embedding_dim=model.entity_embedding_dim,
+        hidden_size=model.hidden_size,
+        intermediate_size=model.intermediate_size,
+        num_hidden_layers=model.num_hidden_layers,
+        num_attention_heads=model.num_attention_heads,
+        hidden_dropout_prob=model.hidden_dropout_prob,
+        attention_probs_dropout_prob=model.attention_probs_dropout_prob,
+        sim_layers=model.sim_layers,
+        visual_patches=model.visual_patches,
+        scene_graph_source=model.scene_graph_source,
+        roi_source=model.roi_source,
+    )
+    return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=encoder)
