@@ -11,7 +11,7 @@ FIND_PYTHON = for name in "$(PYTHON)" python3.11 python3; do \
 	if [ -n "$$name" ] && "$$name" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then found="$$name"; break; fi; done; \
 	if [ -z "$$found" ]; then echo "error: Python 3.11 or newer with its venv module is needed" >&2; \
-	echo "  next      install it, or name it: make $@ PYTHON=/path/to/python" >&2; exit 2; fi
+	echo "  next      install it, or name it: make setup PYTHON=/path/to/python" >&2; exit 2; fi
 
 .PHONY: help setup check test demo clean
 .DEFAULT_GOAL := help
@@ -25,6 +25,7 @@ setup: $(READY) ## Make the environment .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@rm -f $(READY)
 	@$(FIND_PYTHON); echo "making $(VENV) with $$found"; "$$found" -m venv --clear $(VENV)
+	@echo "installing the packages of requirements.lock; this takes some minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(READY)

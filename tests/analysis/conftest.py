@@ -134,6 +134,12 @@ def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int
     )
 
 
+@pytest.fixture(scope="session")
+def draw_index() -> Callable[..., TableIndex]:
+    """Makes a random index below a given folder."""
+    return random_index
+
+
 @pytest.fixture
 def make_index(tmp_path: Path) -> Callable[..., TableIndex]:
     """Makes a random index below a folder of this test's own."""

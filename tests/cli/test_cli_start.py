@@ -1,6 +1,7 @@
 """The command line starts fast, tells what it can do, and ends with the documented exit codes."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cxrkit.cli import main
+from cxrkit.errors import CxrkitError
 
 ROOT = Path(__file__).parents[2]
 VERBS = (["synth"], ["prepare"], ["analyze"], ["train", "vqa"], ["train", "classify"], ["evaluate"])
@@ -94,3 +96,34 @@ def test_historical_scripts_tell_the_closest_option(script):
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert result.returncode == 2
     assert "--config" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (
+            OSError(28, "No space left on device", "/data/film.jpg"),
+            2,
+            "/data/film.jpg: No space left on device",
+        ),
+        (CxrkitError("a problem", expected="this", found="that", next_step="do so"), 2, "  next      do so"),
+    ],
+    ids=["interrupted", "disk full", "a mistake"],
+)
+def test_failures_inside_a_command_end_with_their_code(failure, code, told, capsys, monkeypatch, tmp_path):
+    def fail(*arguments: object, **named: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("cxrkit.data.synthetic.write_dataset", fail)
+    ended, _, err = run(["synth", str(tmp_path / "data")], capsys)
+    assert ended == code
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_lists_its_targets():
+    result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    for target in ("setup", "check", "test", "demo", "clean"):
+        assert f"make {target} " in result.stdout

@@ -1,4 +1,4 @@
-"""A tiny copy of both data sets, held as plain Python so that a test can change any part before writing it."""
+"""A tiny copy of both data sets as plain Python, so that a test can change any part before writing it."""
 
 import copy
 import csv
@@ -31,7 +31,9 @@ def dicom_id(number: int) -> str:
     return "-".join(f"{number:08x}" for _ in range(5))
 
 
-def localization(dicom: str, boxes: list[list[float]], quality: int = 4, fallback: bool = False) -> dict[str, Any]:
+def localization(
+    dicom: str, boxes: list[list[float]], quality: int = 4, fallback: bool = False
+) -> dict[str, Any]:
     return {
         dicom: {
             "image_id": dicom,
@@ -48,7 +50,9 @@ def answer(text: str, positive: bool | None = True, **more: Any) -> dict[str, An
     return {"answer_type": "main_answer", "answer_level": 0, "text": text, "positiveness": polarity, **more}
 
 
-def question(kind: str, text: str, answers: list[dict[str, Any]], number: int = 1, **more: Any) -> dict[str, Any]:
+def question(
+    kind: str, text: str, answers: list[dict[str, Any]], number: int = 1, **more: Any
+) -> dict[str, Any]:
     known = find_question_type(kind)
     return {
         "question_id": f"{kind}_{number:03d}",
@@ -69,7 +73,11 @@ def study_questions(dicom: str) -> list[dict[str, Any]]:
     mild = {"modifiers": [["severity", "mild"]]}
     return [
         question("A_indication", "Why was the film taken?", [answer("For cough.", obs_entities=[])]),
-        question("B01_describe_all", "Describe the film.", [answer("Effusion.", **effusion), answer("Heart fine.", False)]),
+        question(
+            "B01_describe_all",
+            "Describe the film.",
+            [answer("Effusion.", **effusion), answer("Heart fine.", False)],
+        ),
         question("B04_is_normal", "Is the film normal?", [answer("No, it is not.", True, regions=["lungs"])]),
         question("D02_has_finding", "Is there an effusion?", [answer("Yes, there is.", **effusion)]),
         question("D03_where_is_finding", "Where is the effusion?", [answer("Left lung.", **effusion)]),
@@ -93,7 +101,13 @@ def scene_graph(dicom: str) -> dict[str, Any]:
                 "modifiers": {"severity": ["mild"], "spread": []},
                 **common,
             },
-            "O01.01": {"obs_id": "O01.01", "child_level": 1, "positiveness": "neg", "obs_entities": ["hernia"], **common},
+            "O01.01": {
+                "obs_id": "O01.01",
+                "child_level": 1,
+                "positiveness": "neg",
+                "obs_entities": ["hernia"],
+                **common,
+            },
         },
         "regions": {
             "left lung": {"region": "left lung", "localization": boxes},
@@ -145,7 +159,10 @@ class Release:
         scenes = {f"{scene_prefix}{place(key)}.scene_graph.json": value for key, value in self.scenes.items()}
         scenes |= {f"{scene_prefix}{place(key)}.metadata.json": {"split": "val"} for key in self.scenes}
         for archive, members in (("qa.zip", qa), (scene_archive, scenes)):
-            encoded = {name: value if isinstance(value, bytes) else json.dumps(value).encode() for name, value in members.items()}
+            encoded = {
+                name: value if isinstance(value, bytes) else json.dumps(value).encode()
+                for name, value in members.items()
+            }
             if zipped and encoded:
                 (root / archive).write_bytes(zip_bytes(encoded))
             for name, data in ({} if zipped else encoded).items():
@@ -203,7 +220,9 @@ def make_release() -> Release:
     for (key, number), view in zip(films, views, strict=True):
         dicom = dicom_id(number + 1)
         ids = {"dicom_id": dicom, "subject_id": str(key[0]), "study_id": str(key[1])}
-        release.metadata.append({**ids, "ViewPosition": view, "Rows": str(HEIGHT), "Columns": str(WIDTH), "StudyTime": "1.5"})
+        release.metadata.append(
+            {**ids, "ViewPosition": view, "Rows": str(HEIGHT), "Columns": str(WIDTH), "StudyTime": "1.5"}
+        )
         release.split.append({**ids, "split": SPLIT_OF_PATIENT[key[0]]})
         release.films[f"{place(key)}/{dicom}.jpg"] = film_bytes(number)
     for number, key in enumerate(STUDIES):

@@ -119,7 +119,9 @@ def test_category_does_not_follow_negative_nested_answers_or_related_ones():
 
 
 def test_category_without_anything_positive_is_no_finding():
-    assert category("B02_describe_abnormal", answer("fine", False, obs_entities=["pneumonia"])) == {"No Finding"}
+    assert category("B02_describe_abnormal", answer("fine", False, obs_entities=["pneumonia"])) == {
+        "No Finding"
+    }
     assert category("B02_describe_abnormal", answer("fine", False)) == {"No Finding"}
     assert category("B01_describe_all", answer("normal", True, obs_entities=["normal"])) == {"No Finding"}
 
@@ -183,20 +185,28 @@ def test_region_target_negative_unmapped_and_unknown():
     assert (regions(mixed.bits), mixed.valid) == ({"svc"}, True)
 
 
-@pytest.mark.parametrize("shape", [[["severity", "mild"], ["spread", "focal"]], {"severity": ["mild"], "spread": ["focal"]}])
+@pytest.mark.parametrize(
+    "shape", [[["severity", "mild"], ["spread", "focal"]], {"severity": ["mild"], "spread": ["focal"]}]
+)
 def test_severity_in_both_shapes(shape):
     assert SEVERITIES[severity_target(decoded(answer("x", True, modifiers=shape)))] == "mild"
 
 
 def test_severity_takes_the_worst_and_masks_what_it_cannot_tell():
-    worst = decoded(answer("x", True, modifiers=[["severity", "mild"]]), details("y", True, modifiers={"severity": "large"}))
+    worst = decoded(
+        answer("x", True, modifiers=[["severity", "mild"]]),
+        details("y", True, modifiers={"severity": "large"}),
+    )
     assert SEVERITIES[severity_target(worst)] == "severe"
     assert severity_target(decoded(answer("none", False))) == 0
     assert severity_target(decoded(answer("some", True))) == -1
     assert severity_target(decoded(answer("some", True, modifiers=[["severity", "odd"]]))) == -1
     assert severity_target(decoded(answer("some", None))) == -1
     negative = details("y", False, modifiers=[["severity", "severe"]])
-    assert SEVERITIES[severity_target(decoded(answer("x", True, modifiers=[["severity", "mild"]]), negative))] == "mild"
+    assert (
+        SEVERITIES[severity_target(decoded(answer("x", True, modifiers=[["severity", "mild"]]), negative))]
+        == "mild"
+    )
 
 
 def test_worst_severity_of_nothing():

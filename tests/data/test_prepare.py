@@ -292,7 +292,10 @@ def test_export_folder(plain, tmp_path):
     # The vocabularies lie in the release root only.
     shutil.move(tmp_path / "qba" / "exports" / "A_frontal" / "metadata", tmp_path / "qba" / "metadata")
     export = tmp_path / "qba" / "exports" / "A_frontal"
-    assert prepare_workspace(tmp_path / "mimic", export, tmp_path / "workspace", SIZE).fingerprint == plain[1].fingerprint
+    assert (
+        prepare_workspace(tmp_path / "mimic", export, tmp_path / "workspace", SIZE).fingerprint
+        == plain[1].fingerprint
+    )
 
 
 def test_archive_is_read_when_a_folder_exists_besides(plain, tmp_path):
@@ -475,7 +478,7 @@ def unknown_split(release):
 
 
 def no_films(release):
-    release.films = {name: b"" for name in release.films}
+    release.films = dict.fromkeys(release.films, b"")
 
 
 ERRORS = {
@@ -539,7 +542,7 @@ def test_rejects_of_questions(tmp_path):
         question("D06_has_device", " ", fine, 3),
         question("D06_has_device", "?", fine, 4, question_quality={"rating": "7_S"}),
         question("D06_has_device", "?", fine, 5, question_id=None),
-        question("D06_has_device", "?", fine, 6, answers="broken"),
+        question("D06_has_device", "?", fine, 6) | {"answers": "broken"},
         entries[0],
     ]
     summary = prepare(release, tmp_path)
@@ -582,7 +585,10 @@ def test_rejects_of_boxes(tmp_path):
     assert index.column("questions", "num_boxes")[0] == 2
 
 
-@pytest.mark.parametrize(("fallback", "quality", "valid"), [(False, 4, True), (False, 3, True), (False, 2, False), (True, 4, False)])
+@pytest.mark.parametrize(
+    ("fallback", "quality", "valid"),
+    [(False, 4, True), (False, 3, True), (False, 2, False), (True, 4, False)],
+)
 def test_only_trustworthy_boxes_ground_an_answer(tmp_path, fallback, quality, valid):
     release = make_release()
     placed = localization(dicom_id(1), [[1.0, 1.0, 9.0, 9.0]], quality, fallback)
@@ -597,7 +603,10 @@ def test_only_trustworthy_boxes_ground_an_answer(tmp_path, fallback, quality, va
 
 def test_ratings_fall_back_to_the_answers(tmp_path):
     release = make_release()
-    rated = [answer("Yes.", answer_quality={"rating": "6_A++"}), answer("Yes.", answer_quality={"rating": "3_B"})]
+    rated = [
+        answer("Yes.", answer_quality={"rating": "6_A++"}),
+        answer("Yes.", answer_quality={"rating": "3_B"}),
+    ]
     release.questions[STUDIES[0]]["questions"] = [
         question("D02_has_finding", "?", rated, 1, question_quality={}),
         question("D02_has_finding", "?", [answer("Yes.")], 2, question_quality=None),
@@ -638,7 +647,12 @@ def test_member_names(tmp_path):
     mimic, qba = release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba")
     name = f"{place(STUDIES[0])}.qa.json"
     record = json.dumps(release.questions[STUDIES[0]]).encode()
-    members = {f"qa/{name}": record, name: b"{}", "qa/p10/odd.qa.json": b"{}", f"__MACOSX/qa/{place(STUDIES[0])[:14]}/._s50000001.qa.json": b""}
+    members = {
+        f"qa/{name}": record,
+        name: b"{}",
+        "qa/p10/odd.qa.json": b"{}",
+        f"__MACOSX/qa/{place(STUDIES[0])[:14]}/._s50000001.qa.json": b"",
+    }
     (qba / "qa.zip").write_bytes(zip_bytes(members))
     summary = prepare_workspace(mimic, qba, tmp_path / "workspace", SIZE)
     assert summary.counts["rejects"] == {"duplicate_member": 1, "unexpected_member": 1}
@@ -704,4 +718,6 @@ def test_a_workspace_that_cannot_be_written(tmp_path):
     release = make_release()
     (tmp_path / "blocked").write_text("a file")
     with pytest.raises(CxrkitError):
-        prepare_workspace(release.write_mimic(tmp_path / "mimic"), None, tmp_path / "blocked" / "workspace", SIZE)
+        prepare_workspace(
+            release.write_mimic(tmp_path / "mimic"), None, tmp_path / "blocked" / "workspace", SIZE
+        )

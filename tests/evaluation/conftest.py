@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cxrkit.evaluation.predictions import CLASSIFY_SCHEMA, VQA_SCHEMA, with_metadata
+from cxrkit.inference.schema import CLASSIFY_SCHEMA, VQA_SCHEMA, with_metadata
 from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDINGS, MULTI_LABEL_HEADS, Head
 
 HEAD_OF_TYPE = {

@@ -8,8 +8,8 @@ from sklearn import metrics as sk
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.headline import headline_table
-from cxrkit.evaluation.predictions import with_metadata
 from cxrkit.evaluation.report import find_entry
+from cxrkit.inference.schema import with_metadata
 from cxrkit.vocabulary import FINDINGS
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.films import Film
-from cxrkit.evaluation.predictions import VQA_SCHEMA, read_predictions, with_metadata, write_predictions
+from cxrkit.evaluation.predictions import read_predictions, write_predictions
 from cxrkit.evaluation.publish import publish_evaluation
 from cxrkit.evaluation.report import read_report
 from cxrkit.evaluation.vqa_scores import score_vqa
+from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
 
 
 def test_predictions_survive_the_disk(vqa_table, classify_table, tmp_path):
@@ -74,6 +75,7 @@ def test_an_evaluation_leaves_three_files_that_agree(vqa_table, tmp_path):
     assert "Binary: balanced accuracy" in page
     assert "D04_how_severe_is_finding" in page
     assert page.count('<article class="film">') >= 6
+    assert "an empty film in place of the film" in page
     assert "&lt;b&gt;an effusion" in page, "texts of the data are escaped"
     assert "films and texts of patients" in page
     assert not re.search(r"https?://(?!www\.w3\.org)", page)

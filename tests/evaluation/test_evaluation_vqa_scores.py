@@ -202,6 +202,7 @@ def test_tables_that_are_not_whole_are_refused(vqa_table):
     ("column", "value", "message"),
     [
         ("head", "free_text", "no head answers"),
+        ("condition", "shuffled", "does not know"),
         ("classes_reference", [99], "damaged"),
         ("probabilities", [0.5], "damaged"),
         ("probabilities", [2.0, -1.0], "damaged"),

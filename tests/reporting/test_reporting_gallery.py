@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,8 +58,8 @@ def test_captions_of_equal_boxes_do_not_cover_each_other():
     tags = rectangles(html_of(GalleryItem(film(500, 500), boxes)), "tag")
     assert len(tags) == 5
     tops = sorted(y for _, y, _, _ in tags)
-    assert all(below - above >= tags[0][3] - 0.2 for above, below in zip(tops, tops[1:], strict=False))
-    assert all(0 <= y and y + height <= 500 for _, y, _, height in tags)
+    assert all(below - above >= tags[0][3] - 0.2 for above, below in pairwise(tops))
+    assert all(y >= 0 and y + height <= 500 for _, y, _, height in tags)
 
 
 def test_texts_are_escaped():
@@ -68,7 +69,9 @@ def test_texts_are_escaped():
         assert words in html
 
 
-@pytest.mark.parametrize("image", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4), np.uint8)]
+)
 def test_what_is_no_grey_film_is_refused(image):
     with pytest.raises(ValueError, match="a film is uint8"):
         html_of(GalleryItem(image))

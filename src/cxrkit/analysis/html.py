@@ -15,6 +15,7 @@ Report = Mapping[str, Any]
 _FACTS = ("patients", "studies", "images", "scene_graphs", "questions", "questions_kept")
 _UNMAPPED_AT_MOST = 40
 _TALL, _TALLER = 5.2, 6.4
+_LONG_NAMES = 2.1
 _TYPE_COLUMNS = ("questions", "take part", "commonest answer", *(f"right in {name}" for name in SPLITS))
 _REGION_COLUMNS = (
     "positive observations", "negative observations", *(f"answers, {name}" for name in SPLITS), "boxes",
@@ -32,8 +33,7 @@ def build_page(data: Report) -> Page:
     page = Page(
         "Data analysis", f"index {data['index_fingerprint'][:12]} · {grade} · {_words(chosen['view_filter'])}"
     )
-    page.facts([(_words(name), format_count(data["totals"][name])) for name in _FACTS])
-    _add_verdict(page, data)
+    add_overview(page, data)
     _add_splits(page, data)
     _add_questions(page, data)
     _add_regions(page, data)
@@ -42,6 +42,12 @@ def build_page(data: Report) -> Page:
     _add_rejects(page, data)
     _add_thresholds(page, data)
     return page
+
+
+def add_overview(page: Page, data: Report) -> None:
+    """Adds the totals and the verdict of an analysis to a page."""
+    page.facts([(_words(name), format_count(data["totals"][name])) for name in _FACTS])
+    _add_verdict(page, data)
 
 
 def _words(name: str) -> str:
@@ -77,7 +83,7 @@ def _add_questions(page: Page, data: Report) -> None:
     rows = [[_words(name), count, _share(count, steps["questions"])] for name, count in steps.items()]
     page.table(["step", "questions", "share"], rows, "What the filter leaves")
     page.figure(panel_figure(panels.draw_ratings, data), "Questions by rating, before the filter.")
-    types = panel_figure(panels.draw_question_types, data, _TALLER)
+    types = panel_figure(panels.draw_question_types, data, _TALLER, _LONG_NAMES)
     page.figure(types, "Questions that take part, by type and head.")
     page.figure(panel_figure(panels.draw_polarity, data), "Polarity of the answers that take part.")
     for kind, title in (("heads", "Answer heads"), ("question_types", "Question types")):
@@ -101,7 +107,7 @@ def _type_row(name: str, entry: Report) -> list[object]:
 def _add_regions(page: Page, data: Report) -> None:
     words = "The 26 regions of the region head and their groups. Fallback boxes are not counted."
     page.section("Regions", words)
-    regions = panel_figure(panels.draw_regions, data, _TALLER)
+    regions = panel_figure(panels.draw_regions, data, _TALLER, _LONG_NAMES)
     page.figure(regions, "Positive observations by region and group.")
     groups = [_region_row(*item) for item in data["regions"]["by_group"].items()]
     page.table(["group", *_REGION_COLUMNS], groups, "Groups")
@@ -121,7 +127,7 @@ def _region_row(name: str, entry: Report) -> list[object]:
 
 def _add_labels(page: Page, data: Report) -> None:
     page.section("Labels", "Studies by what the CheXpert labeller says; blank means not mentioned.")
-    labels = panel_figure(panels.draw_labels, data, _TALL)
+    labels = panel_figure(panels.draw_labels, data, _TALL, _LONG_NAMES)
     page.figure(labels, "CheXpert labels of the training studies.")
     for split in SPLITS:
         part = data["labels"]["chexpert"][split]["findings"]

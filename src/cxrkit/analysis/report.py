@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,6 @@ def _measure(index: Index, data: dict[str, Any], steps: _Steps) -> None:
 
 
 def _write(data: dict[str, Any], output_dir: Path, limits: Thresholds, steps: _Steps) -> AnalysisReport:
-    # Drawing needs matplotlib; measuring does not.
-    from cxrkit.analysis.html import build_page
-    from cxrkit.analysis.plots import distribution_figure
-
     remarks = judge(data, limits)
     reasons = [remark.message for remark in remarks if remark.level == "blocking"]
     data["ready"] = not reasons
@@ -140,10 +136,27 @@ def _write(data: dict[str, Any], output_dir: Path, limits: Thresholds, steps: _S
     path = output_dir / REPORT_NAME
     # An older verdict must not outlive the files it belongs to.
     path.unlink(missing_ok=True)
-    write_atomically(output_dir / PLOTS_NAME, figure_png(distribution_figure(data), _PLOTS_DPI))
+    draw_files(data, output_dir)
     steps.finish()
-    build_page(data).write(output_dir / PAGE_NAME)
     write_atomically(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode("utf-8"))
     steps.finish()
     _log.info("analysis written to %s: %s", output_dir, "ready" if not reasons else "not ready")
     return AnalysisReport(not reasons, reasons, path, data)
+
+
+def draw_files(data: Mapping[str, Any], output_dir: Path) -> None:
+    """Writes the plots and the page of a report.
+
+    Args:
+        data: the report with its verdict.
+        output_dir: folder of the files.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    # Drawing loads matplotlib; measuring and judging do not need it.
+    from cxrkit.analysis.html import build_page
+    from cxrkit.analysis.plots import distribution_figure
+
+    write_atomically(output_dir / PLOTS_NAME, figure_png(distribution_figure(data), _PLOTS_DPI))
+    build_page(data).write(output_dir / PAGE_NAME)

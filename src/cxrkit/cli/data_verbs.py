@@ -41,18 +41,18 @@ def synth(
     ] = False,
 ) -> None:
     """Write a synthetic data set in the exact layout of the two real ones."""
-    from cxrkit.cli.tables import counts_table, rows_table
+    if output is None and not list_defects:
+        raise typer.BadParameter("missing: the folder to write to", param_hint="OUT")
+    from cxrkit.cli.tables import rows_table, synthetic_table
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.data.synthetic import DEFECTS, write_dataset
     from cxrkit.hardware import usable_cores
 
     terminal = open_terminal()
-    if list_defects:
+    if output is None or list_defects:
         rows = [{"name": name, "what is wrong": text} for name, text in DEFECTS.items()]
-        terminal.results.print(rows_table(rows, "defects"))
+        terminal.results.print(rows_table(rows))
         return
-    if output is None:
-        raise typer.BadParameter("missing: the folder to write to", param_hint="OUT")
     with terminal.bars() as bars:
         summary = write_dataset(
             output,
@@ -63,7 +63,8 @@ def synth(
             workers=workers or usable_cores(),
             progress=bars.counter("drawing patients"),
         )
-    terminal.results.print(counts_table(summary.counts, "written"))
+    terminal.say(f"written to {output}")
+    terminal.results.print(synthetic_table(summary.counts))
     terminal.say(
         f"next: cxrkit analyze {_data_options(output / 'mimic-cxr-jpg', output / 'mimic-ext-cxr-qba')}"
     )

@@ -17,9 +17,14 @@ def demo(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of data and training.")] = 0,
 ) -> None:
     """Write data, prepare, analyze, train two small models, evaluate both and show the report."""
+    from cxrkit.cli.tables import headline_table, seconds_table
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.demo import run_demo
 
     terminal = open_terminal()
     with terminal.bars() as bars:
-        run_demo(output_dir, data, seed, progress=bars.report)
+        from cxrkit.demo import run_demo
+
+        result = run_demo(output_dir, data, seed, progress=bars.report)
+    terminal.results.print(seconds_table(result.seconds))
+    terminal.results.print(headline_table(result.table))
+    terminal.say(f"report: {result.report_path}")

@@ -41,13 +41,13 @@ def evaluate(
     """Predict on a split and score the answers beside their controls."""
     from cxrkit.cli.tables import headline_table
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.cli.workspace import open_workspace
+    from cxrkit.cli.workspace import open_workspace, require_pixels
 
     terminal = open_terminal()
     overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
     settings = _settings(model_path, config, overrides)
     with terminal.bars() as bars:
-        open_workspace(settings, bars)
+        require_pixels(open_workspace(settings, bars), settings)
         from cxrkit.evaluation.run import evaluate_model
 
         result = evaluate_model(
@@ -74,4 +74,6 @@ def _settings(model_path: Path, config: Path | None, overrides: dict[str, object
 
     # Asked first: a folder that holds no model is told as that, not as a missing settings file.
     read_config(model_path)
-    return load_settings(model_path / MODEL_SETTINGS_FILE, None, overrides)
+    # A trial's limit on the training films is no reason to score a part of the split.
+    whole_split = {"data.max_samples": None, **overrides}
+    return load_settings(model_path / MODEL_SETTINGS_FILE, None, whole_split)

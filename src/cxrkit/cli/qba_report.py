@@ -23,7 +23,8 @@ def report_questions_only(root: Path, terminal: "Terminal") -> None:
     rows = [_row("questions", files.questions, root), _row("scene graphs", files.scenes, root)]
     info = _below(files.dataset_info, root) if files.dataset_info else "none: learned from the files"
     rows.append({"part": "vocabularies", "studies": None, "read from": info})
-    terminal.results.print(rows_table(rows, f"MIMIC-Ext-CXR-QBA in {root}"))
+    terminal.say(f"MIMIC-Ext-CXR-QBA in {root}")
+    terminal.results.print(rows_table(rows))
     if len(rejects):
         terminal.results.print(rejects_table(rejects.counts()))
     terminal.say("the index is made from both data sets; once the films are there:")

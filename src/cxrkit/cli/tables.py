@@ -9,9 +9,9 @@ SPLIT_COLUMNS = ("train", "validate", "test", "total")
 COUNTED = ("patients", "studies", "images", "questions")
 
 
-def counts_table(counts: Mapping[str, object], title: str | None = None) -> Table:
+def counts_table(counts: Mapping[str, object]) -> Table:
     """Gives one row per counted thing; a column per split where counts are by split."""
-    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE)
     by_split = any(isinstance(value, Mapping) for value in counts.values())
     columns = SPLIT_COLUMNS if by_split else ("total",)
     table.add_column("")
@@ -23,6 +23,18 @@ def counts_table(counts: Mapping[str, object], title: str | None = None) -> Tabl
     return table
 
 
+def synthetic_table(counts: Mapping[str, int]) -> Table:
+    """Gives what was written; counts such as `studies train` become the row and the column they name."""
+    rows: dict[str, dict[str, int]] = {}
+    for name, count in counts.items():
+        thing, _, split = name.rpartition(" ")
+        if split in SPLIT_COLUMNS:
+            rows.setdefault(thing, {})[split] = count
+        else:
+            rows.setdefault(name, {})["total"] = count
+    return counts_table(rows)
+
+
 def prepared_table(counts: Mapping[str, object]) -> Table:
     """Gives patients, studies, images and questions by split."""
     return counts_table({name: counts[name] for name in COUNTED if name in counts})
@@ -30,17 +42,17 @@ def prepared_table(counts: Mapping[str, object]) -> Table:
 
 def rejects_table(rejects: Mapping[str, int]) -> Table:
     """Gives what was skipped, by reason code, most frequent first."""
-    table = Table(title="skipped", box=box.SIMPLE, title_justify="left", title_style="bold")
-    table.add_column("reason")
+    table = Table(box=box.SIMPLE)
+    table.add_column("skipped because")
     table.add_column("count", justify="right")
     for code, count in sorted(rejects.items(), key=lambda entry: (-entry[1], entry[0])):
         table.add_row(code, f"{count:,}")
     return table
 
 
-def rows_table(rows: Sequence[Mapping[str, object]], title: str) -> Table:
+def rows_table(rows: Sequence[Mapping[str, object]]) -> Table:
     """Gives a table of rows that share their columns; numbers to the right."""
-    table = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE)
     columns = list(rows[0]) if rows else []
     for column in columns:
         numeric = any(isinstance(row.get(column), int | float) for row in rows)
@@ -59,6 +71,16 @@ def headline_table(rows: Sequence[Sequence[str]]) -> Table:
         table.add_column(column, justify="right" if place else "left")
     for row in rows:
         table.add_row(*row)
+    return table
+
+
+def seconds_table(seconds: Mapping[str, float]) -> Table:
+    """Gives how long each stage took, and all together."""
+    table = Table(box=box.SIMPLE)
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    for stage, count in {**seconds, "together": sum(seconds.values())}.items():
+        table.add_row(stage, f"{count:.0f}")
     return table
 
 

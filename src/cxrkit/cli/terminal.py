@@ -34,7 +34,7 @@ class RateColumn(ProgressColumn):
 
 
 class ProgressBars(AbstractContextManager["ProgressBars"]):
-    """One bar per stage, with rate and remaining time; open only while it is used as a context."""
+    """One bar per stage, with rate and remaining time; drawn from the first report to the context's end."""
 
     def __init__(self, console: Console) -> None:
         self._bars: dict[str, TaskID] = {}
@@ -49,8 +49,7 @@ class ProgressBars(AbstractContextManager["ProgressBars"]):
         )
 
     def __enter__(self) -> Self:
-        """Starts to draw."""
-        self._progress.start()
+        """Gives the bars; nothing is drawn before the first report."""
         return self
 
     def __exit__(
@@ -60,10 +59,13 @@ class ProgressBars(AbstractContextManager["ProgressBars"]):
         traceback: TracebackType | None,
     ) -> None:
         """Stops to draw; the bars stay where they are."""
-        self._progress.stop()
+        if self._bars:
+            self._progress.stop()
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Moves the bar of a stage, which appears with its first report."""
+        if not self._bars:
+            self._progress.start()
         if stage not in self._bars:
             self._bars[stage] = self._progress.add_task(stage, total=total)
         self._progress.update(self._bars[stage], completed=done, total=total)
@@ -112,7 +114,9 @@ def _console(*, stderr: bool) -> Console:
 def open_terminal() -> Terminal:
     """Gives the terminal of a command, with the package's log going to it."""
     terminal = Terminal()
-    handler = RichHandler(console=terminal.messages, show_path=False, show_level=False, markup=False)
+    handler = RichHandler(
+        console=terminal.messages, show_path=False, show_level=False, markup=False, log_time_format="%H:%M:%S"
+    )
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("cxrkit").setLevel(logging.INFO)

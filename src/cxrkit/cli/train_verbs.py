@@ -1,5 +1,7 @@
 """`cxrkit train vqa` and `cxrkit train classify`."""
 
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
     from cxrkit.config import Settings, Task
     from cxrkit.training.run_folder import TrainedRun
 
+# What the analysis of the same data has to be told, of all that a training was told.
+ANALYSIS_OPTIONS = {
+    "data.mimic_cxr_jpg_path": "--mimic_cxr_path",
+    "data.mimic_ext_cxr_qba_path": "--mimic_qa_path",
+    "data.workspace": "--workspace",
+    "data.analysis_dir": "--output_dir",
+}
+ANALYSIS_KEYS = ("data.image_store_size", "data.quality_grade", "data.view_filter")
 app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
 
@@ -96,47 +106,44 @@ def _trial_overrides(
 
 def _train(task: "Task", config: Path | None, overrides: dict[str, object], skip_data_check: bool) -> None:
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.cli.workspace import open_workspace, require_source
+    from cxrkit.cli.workspace import as_prepared, open_workspace, require_pixels, require_source
     from cxrkit.config import load_settings
 
     settings = load_settings(config, task, overrides)
     require_source(settings)
     terminal = open_terminal()
+    check = None if skip_data_check else _analysis_check(settings, _analysis_command(config, overrides))
+    # Preparing the full data takes hours: a report that is missing altogether is told before, not after.
+    if check is not None and not (settings.data.analysis_dir / "analysis_report.json").is_file():
+        check("")
     with terminal.bars() as bars:
-        if not skip_data_check:
-            _require_any_analysis(settings)
         index = open_workspace(settings, bars)
-        if not skip_data_check:
-            _require_analysis(settings, index.fingerprint)
-        run = _run_training(settings, bars)
+        require_pixels(index, settings)
+        if check is not None:
+            check(index.fingerprint)
+        run = _run_training(as_prepared(settings, index), bars)
     _show_run(run, terminal)
 
 
-def _require_any_analysis(settings: "Settings") -> None:
-    # Preparing the full data takes hours: the missing report is told before, not after.
-    if not (settings.data.analysis_dir / "analysis_report.json").is_file():
-        _require_analysis(settings, "")
-
-
-def _require_analysis(settings: "Settings", fingerprint: str) -> None:
+def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]:
     from cxrkit.training.gate import require_analysis
 
-    require_analysis(fingerprint, settings.data.analysis_dir, _analysis_command(settings))
+    def check(fingerprint: str) -> None:
+        require_analysis(fingerprint, settings.data.analysis_dir, command)
+
+    return check
 
 
-def _analysis_command(settings: "Settings") -> str:
-    from cxrkit.config import given_path
-
-    data = settings.data
-    paths = {
-        "mimic_cxr_path": given_path(data.mimic_cxr_jpg_path),
-        "mimic_qa_path": given_path(data.mimic_ext_cxr_qba_path),
-        "workspace": data.workspace,
-        "output_dir": data.analysis_dir,
-    }
-    options = " ".join(f"--{name} {path}" for name, path in paths.items() if path is not None)
-    # The stored size is part of the workspace; without it the command would ask for another one.
-    return f"python analyze_data.py {options} --set data.image_store_size={data.image_store_size}"
+def _analysis_command(config: Path | None, overrides: dict[str, object]) -> str:
+    words = ["python", "analyze_data.py"]
+    if config is not None:
+        words += ["--config", str(config)]
+    for key, value in overrides.items():
+        if key in ANALYSIS_OPTIONS:
+            words += [ANALYSIS_OPTIONS[key], str(value)]
+        elif key in ANALYSIS_KEYS:
+            words += ["--set", f"{key}={value}"]
+    return shlex.join(words)
 
 
 def _run_training(settings: "Settings", bars: "ProgressBars") -> "TrainedRun":
@@ -155,5 +162,6 @@ def _show_run(run: "TrainedRun", terminal: "Terminal") -> None:
     from cxrkit.cli.tables import rows_table
 
     rows = [{"metric": name, "value": value} for name, value in run.metrics.items()]
-    terminal.results.print(rows_table(rows, "the best model on the validation split"))
+    terminal.say(f"the best model, after {run.step} updates, on the validation split")
+    terminal.results.print(rows_table(rows))
     terminal.say(f"next: cxrkit evaluate --model_path {run.best_model}")

@@ -15,14 +15,15 @@ from cxrkit.data.decode_film import FilmError, StoredFilm, decode_film
 
 STORE_SCHEMA_VERSION = 1
 FILMS_PER_SHARD = 4096
+_GEOMETRY_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("shard", pa.int32()),
+    ("slot", pa.int32()),
+    ("scale", pa.float32()),
+    ("pad_x", pa.float32()),
+    ("pad_y", pa.float32()),
+]
 GEOMETRY_SCHEMA = pa.schema(
-    [
-        ("shard", pa.int32()),
-        ("slot", pa.int32()),
-        ("scale", pa.float32()),
-        ("pad_x", pa.float32()),
-        ("pad_y", pa.float32()),
-    ],
+    _GEOMETRY_COLUMNS,
     metadata={
         "cxrkit": json.dumps({"schema_version": STORE_SCHEMA_VERSION, "table": "geometry"}, sort_keys=True)
     },

@@ -110,27 +110,26 @@ def prepare_workspace(
     """
     _check_settings(image_store_size, workers)
     workspace = workspace.expanduser().resolve()
-    rejects = RejectLog()
-    sources = _find_sources(mimic_cxr_path, mimic_qa_path, rejects)
     settings = {"image_store_size": image_store_size}
-    check_workspace(workspace)
-    signature = inputs_signature(sources.mimic, sources.qba)
-    if not force:
-        record = _up_to_date(workspace, sources, settings, signature)
-        if record is not None:
-            logger.info("the workspace %s is up to date", workspace)
-            return PreparedSummary(workspace, record["fingerprint"], record["counts"], True)
+    rejects = RejectLog()
     try:
+        sources = _find_sources(mimic_cxr_path, mimic_qa_path, rejects)
+        check_workspace(workspace)
+        signature = inputs_signature(sources.mimic, sources.qba)
+        old = None if force else _up_to_date(workspace, sources, settings, signature)
+        if old is not None:
+            logger.info("the workspace %s is up to date", workspace)
+            return PreparedSummary(workspace, old["fingerprint"], old["counts"], True)
         with building_folder(workspace) as building:
             record = _build(building, sources, image_store_size, workers, rejects, progress)
             record |= {"settings": settings, "inputs_signature": signature}
             publish(building, workspace, record)
     except OSError as error:
         raise ArtifactError(
-            "the workspace cannot be written",
-            expected=f"a writable folder with enough space at {workspace}",
+            "a file or folder cannot be read or written while preparing",
+            expected=f"readable data sets, and a writable folder with enough space at {workspace}",
             found=f"{error.filename or workspace}: {error.strerror or error}",
-            next_step="free some space, or choose another folder with --workspace",
+            next_step="mend the permissions, free some space, or choose another folder with --workspace",
         ) from error
     return PreparedSummary(workspace, record["fingerprint"], record["counts"], False)
 

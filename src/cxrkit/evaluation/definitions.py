@@ -133,6 +133,13 @@ _ALL = (
 )
 DEFINITIONS: dict[str, Definition] = {entry.name: entry for entry in _ALL}
 
+CONDITIONS: dict[str, str] = {
+    "model": "the model with film and question",
+    "blank_image": "the same model with an empty film in place of the film",
+    "question_only": "the answer shares of the very question text in the training split; sees no film",
+    "majority": "the answer shares of the question type, or of the label, in the training split",
+}
+
 # The figures shown first, each compared with every control.
 HEADLINE_METRICS: dict[str, tuple[str, ...]] = {
     Head.BINARY: ("balanced_accuracy", "auroc"),

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation import columns
 from cxrkit.evaluation.columns import BoxLists
+from cxrkit.evaluation.definitions import CONDITIONS
 from cxrkit.evaluation.measured import MODEL
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.text import text_scores_of_rows
@@ -130,7 +131,8 @@ def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
     """Splits a prediction table by condition, each part in the order of `key`, the model first.
 
     Raises:
-        ArtifactError: there is no model, a key occurs twice, or conditions cover different keys.
+        ArtifactError: there is no model, a condition is unknown, a key occurs twice, or conditions
+            cover different keys.
     """
     names = sorted(set(columns.texts(table, "condition")), key=lambda name: (name != MODEL, name))
     if MODEL not in names:
@@ -143,6 +145,7 @@ def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
     keys = {name: columns.numbers(part, key) for name, part in parts.items()}
     if len(np.unique(keys[MODEL])) != len(keys[MODEL]):
         raise ArtifactError(f"the prediction table holds a {key} twice for one condition")
+    _require_known_conditions(names)
     different = [name for name in names if not np.array_equal(keys[name], keys[MODEL])]
     if different:
         raise ArtifactError(
@@ -152,6 +155,16 @@ def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
             next_step="make the predictions of all conditions in one run of `cxrkit evaluate`",
         )
     return parts
+
+
+def _require_known_conditions(names: list[str]) -> None:
+    unknown = sorted(set(names) - set(CONDITIONS))
+    if unknown:
+        raise ArtifactError(
+            "the prediction table has conditions that this version does not know",
+            expected=", ".join(CONDITIONS),
+            found=", ".join(unknown),
+        )
 
 
 def require_known_heads(table: pa.Table) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.definitions import DEFINITIONS, GROUNDING
+from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING
 from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.films import FilmLookup
-from cxrkit.evaluation.headline import HEADLINE_COLUMNS, headline_table
+from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, NOT_MADE, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.evaluation.plots import binary_figures, finding_figures, headline_figure, severity_figure
-from cxrkit.reporting import Page, format_count, format_interval, format_signed
+from cxrkit.reporting import Page, format_count, format_interval, format_number, format_signed
 from cxrkit.vocabulary import ANSWER_HEADS, FINDINGS
 
 PAGE_FILE = "report.html"
@@ -32,6 +32,15 @@ def write_page(
         films: where example films come from; no gallery when None.
     """
     page = Page(_TITLES[report["task"]], f"split {report['split']}, checkpoint {report['checkpoint']}")
+    add_evaluation(page, report, predictions, films)
+    add_definitions(page, report)
+    page.write(path)
+
+
+def add_evaluation(
+    page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup | None = None
+) -> None:
+    """Adds the sections of one evaluation to a page; arguments as for `write_page`."""
     _add_summary(page, report)
     if report["task"] == "vqa":
         _add_heads(page, report, predictions)
@@ -40,8 +49,6 @@ def write_page(
         _add_findings(page, report, predictions)
     if films is not None:
         _add_gallery(page, report, predictions, films)
-    _add_definitions(page, report)
-    page.write(path)
 
 
 def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
@@ -53,7 +60,7 @@ def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
     if report["graph_source"] == "oracle":
         page.notice("The model was given the data set's own scene graph, which holds the answers.", "warning")
     page.section("Headline figures", "Each figure stands beside the controls that do not see the film.")
-    page.table(HEADLINE_COLUMNS, headline_table(report))
+    page.table(HEADLINE_COLUMNS, headline_table(report), align=("left", "right", "right", "right", "right"))
     page.figure(
         headline_figure(report), "Headline figures of the model with 95 % intervals, and the controls"
     )
@@ -63,7 +70,7 @@ def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
             (_title(entry["head"], entry["metric"]), _words(entry["control"]), _difference(entry))
             for entry in report["differences"]
         ],
-        caption="Paired differences on the same questions; an interval that contains 0 shows no difference.",
+        caption="Paired differences on the same questions; an interval that contains 0: not distinguishable.",
     )
     page.notice("\n\n".join(report["notes"]))
 
@@ -99,7 +106,7 @@ def _add_findings(page: Page, report: Mapping[str, Any], predictions: pa.Table) 
             (
                 finding,
                 _value(area),
-                "–" if blank is None else _value(blank),
+                _control(blank),
                 _value(precision),
                 area["n_positive"],
                 area["n"],
@@ -129,10 +136,14 @@ def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, f
     page.gallery(examples(predictions, films))
 
 
-def _add_definitions(page: Page, report: Mapping[str, Any]) -> None:
+def add_definitions(page: Page, report: Mapping[str, Any]) -> None:
+    """Adds what each metric of a report means and how its interval was made."""
     used = dict.fromkeys(entry["name"] for entry in report["metrics"])
     method = next((entry["interval_method"] for entry in report["metrics"]), "")
     page.section("Definitions", f"Intervals: {method}." if method else "")
+    page.table(
+        ("condition", "what it is"), [(_words(name), CONDITIONS[name]) for name in report["conditions"]]
+    )
     page.table(("metric", "definition"), [(DEFINITIONS[name].title, DEFINITIONS[name].text) for name in used])
 
 
@@ -141,7 +152,7 @@ def _condition_rows(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]
     for name in dict.fromkeys(entry["name"] for entry in lines):
         by_condition = {entry["condition"]: entry for entry in lines if entry["name"] == name}
         model = by_condition[MODEL]
-        cells = [_value(by_condition[key]) if key in by_condition else "–" for key in _CONDITIONS]
+        cells = [_value(model), *(_control(by_condition.get(key)) for key in CONTROLS)]
         title = DEFINITIONS[name].title
         if model["n_classes"] is not None:
             title += f" ({model['n_classes']} classes)"
@@ -154,6 +165,13 @@ def _value(entry: Mapping[str, Any]) -> str:
         return f"undefined: {entry['undefined_reason']}"
     low, high = entry["interval"] or (None, None)
     return format_interval(entry["value"], low, high)
+
+
+def _control(entry: Mapping[str, Any] | None) -> str:
+    """Gives a control's value alone; its interval is in the JSON report."""
+    if entry is None:
+        return NOT_MADE
+    return NOT_DEFINED if entry["value"] is None else format_number(entry["value"])
 
 
 def _difference(entry: Mapping[str, Any]) -> str:

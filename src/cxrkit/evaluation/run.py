@@ -8,7 +8,8 @@ from cxrkit.config import ClassifySettings, Settings, VQASettings
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.publish import EvaluationResult, publish_evaluation
 from cxrkit.evaluation.workspace_films import workspace_films
-from cxrkit.inference import predict_classifier, predict_vqa
+from cxrkit.inference.classification import predict_classifier
+from cxrkit.inference.questions import predict_vqa
 from cxrkit.models.configuration import ClassifierConfig, SSGVQAConfig, read_config
 
 Progress: TypeAlias = Callable[[str, int, int], None]

@@ -17,25 +17,14 @@ from cxrkit.data.batches.transforms import prepare_images
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
 from cxrkit.hardware import choose_device, detect_hardware
-from cxrkit.inference.rows import with_metadata
+from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
 from cxrkit.models.classifier import CXRClassifier
-from cxrkit.vocabulary import FINDINGS
 
 Progress = Callable[[str, int, int], None]
 FloatArray = npt.NDArray[np.float32]
 
 CONDITIONS = ("model", "blank_image", "majority")
 FILMS_PER_BATCH = 16
-_FIELDS: dict[str, pa.DataType] = {
-    "condition": pa.string(),
-    "subject_id": pa.int32(),
-    "study_id": pa.int32(),
-    "split": pa.string(),
-    "dicom_ids": pa.list_(pa.string()),
-    "labels": pa.list_(pa.float32(), len(FINDINGS)),
-    "probabilities": pa.list_(pa.float32(), len(FINDINGS)),
-}
-CLASSIFY_SCHEMA = pa.schema(_FIELDS)
 
 
 def predict_classifier(

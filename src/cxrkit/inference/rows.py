@@ -1,6 +1,5 @@
 """Collects predictions into the columns of `predictions.parquet`."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -16,46 +15,16 @@ from cxrkit.data.index import Index
 from cxrkit.inference.composer import compose_answer
 from cxrkit.inference.decisions import choose_classes
 from cxrkit.inference.predictor import AnswerArrays
-from cxrkit.version import __version__
+from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
 
-SCHEMA_VERSION = 1
 SUPPORT_THRESHOLD = 0.5
 
-_FIELDS: dict[str, pa.DataType] = {
-    "condition": pa.string(),
-    "question_row": pa.int64(),
-    "subject_id": pa.int32(),
-    "study_id": pa.int32(),
-    "dicom_id": pa.string(),
-    "question_id": pa.string(),
-    "question_type": pa.string(),
-    "head": pa.string(),
-    "rating": pa.int8(),
-    "question": pa.string(),
-    "answer_reference": pa.string(),
-    "answer_predicted": pa.string(),
-    "classes_reference": pa.list_(pa.int8()),
-    "classes_predicted": pa.list_(pa.int8()),
-    "probabilities": pa.list_(pa.float32()),
-    "boxes_reference": pa.list_(pa.list_(pa.float32())),
-    "has_boxes_reference": pa.bool_(),
-    "boxes_predicted": pa.list_(pa.list_(pa.float32())),
-    "box_scores": pa.list_(pa.float32()),
-    "attention": pa.list_(pa.float32()),
-}
-VQA_SCHEMA = pa.schema(_FIELDS)
 _TEXT_COLUMNS = {
     "question_id": "question_id_text",
     "question": "question_text",
     "answer_reference": "answer_text",
 }
-
-
-def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:
-    """Writes what a table was made from into its schema, as JSON under `cxrkit`."""
-    content = {"schema_version": SCHEMA_VERSION, "cxrkit_version": __version__, **metadata}
-    return table.replace_schema_metadata({"cxrkit": json.dumps(content, sort_keys=True)})
 
 
 class PredictionRows:
@@ -147,4 +116,8 @@ class PredictionRows:
 
     def table(self, metadata: Mapping[str, Any]) -> pa.Table:
         """Gives all rows as a table with metadata."""
-        return with_metadata(pa.table(dict(self.columns), schema=VQA_SCHEMA), metadata)
+        schema = VQA_SCHEMA
+        if any(values is not None for values in self.columns["attention"]):
+            schema = schema.append(pa.field("attention", pa.list_(pa.float32())))
+        columns = {name: self.columns[name] for name in schema.names}
+        return with_metadata(pa.table(columns, schema=schema), metadata)

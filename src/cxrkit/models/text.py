@@ -33,16 +33,19 @@ SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 8000) -> PreTrainedTokenizerFast:
-    """Trains a lower-case WordPiece tokenizer.
+    """Trains a lower-case byte-pair tokenizer; the same texts give the same tokenizer.
+
+    WordPiece would be the habit beside BERT, but its trainer numbers the pieces in the order of a hash map,
+    which changes from run to run.
 
     Args:
         texts: the training questions, each once.
         vocabulary_size: upper limit of the number of pieces.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token=SPECIAL_TOKENS["unk_token"]))
+    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS["unk_token"]))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
+    trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)

@@ -40,7 +40,8 @@ _ENTITIES: dict[str, tuple[str, ...]] = {
         "fluid overload", "heart failure", "pulmonary congestion", "kerley lines",
     ),
     "Enlarged Cardiomediastinum": (
-        "enlarged cardiomediastinum", "mediastinal widening", "mediastinal enlargement", "widened mediastinum",
+        "enlarged cardiomediastinum", "mediastinal widening", "mediastinal enlargement",
+        "widened mediastinum",
         "superior mediastinal mass/enlargement", "superior mediastinal enlargement", "mediastinal mass",
     ),
     "Fracture": (

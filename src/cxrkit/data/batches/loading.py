@@ -66,15 +66,15 @@ def labelled_films(
 ) -> FilmDataset:
     """Gives every matching film of a split whose study has CheXpert labels, without questions.
 
-    The training split is augmented when the settings say so. Films of the few studies that could not be
-    labelled (all 14 blank and no row in the table) are left out rather than counted as healthy.
+    The training split is augmented when the settings say so. Films of the few studies without a row in the
+    CheXpert table are left out rather than counted as healthy.
 
     Raises:
         DataLayoutError: no film is left.
     """
     rows = select_films(index, split, settings.view_filter, one_film_per_study=False)
-    labels = index.column("studies", "chexpert")[index.column("images", "study_row")[rows]]
-    rows = rows[~np.isnan(labels).all(-1)][: settings.max_samples]
+    labelled = index.column("studies", "has_chexpert")[index.column("images", "study_row")[rows]]
+    rows = rows[labelled][: settings.max_samples]
     if not len(rows):
         raise DataLayoutError(
             f"no labelled film of the {split} split matches",

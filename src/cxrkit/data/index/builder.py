@@ -13,11 +13,11 @@ import pyarrow as pa
 from cxrkit.data.index.counts import IndexCounts
 from cxrkit.data.index.question_rows import QuestionRows
 from cxrkit.data.index.scene_rows import SceneRows
-from cxrkit.data.index.schemas import table_schema
+from cxrkit.data.index.schemas import LABEL_SOURCES, table_schema
 from cxrkit.data.index.study_context import FilmOfStudy, StudyContext
 from cxrkit.data.index.table_writer import TableWriter, TextTable
 from cxrkit.data.mimic_cxr.films import VIEWS
-from cxrkit.data.mimic_cxr.labels import LabelMatrix
+from cxrkit.data.mimic_cxr.labels import StudyLabels
 from cxrkit.data.qba.decoding import Decoder, RecordError
 from cxrkit.data.qba.layout import QbaFiles
 from cxrkit.data.qba.members import MemberError, StudyFiles, StudyKey, member_place
@@ -37,7 +37,7 @@ class IndexBuilder:
         folder: empty folder for the files.
         films: accepted films, sorted; as `FilmTable.films` with a further column `path`.
         rejected_films: dicom_ids of rejected films by study_id.
-        labels: `[S, 14]` by name (chexpert, negbio, radiologist), rows as the studies of `films`.
+        labels: by name (chexpert, negbio, radiologist), rows as the studies of `films`.
         names: the open vocabularies; new names are appended.
         rejects: takes what is skipped.
     """
@@ -47,7 +47,7 @@ class IndexBuilder:
         folder: Path,
         films: pl.DataFrame,
         rejected_films: dict[int, frozenset[str]],
-        labels: dict[str, LabelMatrix],
+        labels: dict[str, StudyLabels],
         names: dict[str, NameTable],
         rejects: RejectLog,
     ) -> None:
@@ -151,10 +151,8 @@ class IndexBuilder:
             len(scene_rows.observations) - first_observation,
             added > 0,
             scene is not None,
-            *(
-                self._labels[name][context.study_row].tolist()
-                for name in ("chexpert", "negbio", "radiologist")
-            ),
+            *(bool(self._labels[name].present[context.study_row]) for name in LABEL_SOURCES),
+            *(self._labels[name].values[context.study_row].tolist() for name in LABEL_SOURCES),
         )
 
     def _read_questions(self, context: StudyContext, files: "_StudyReader") -> list[Question] | None:

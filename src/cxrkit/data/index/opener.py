@@ -84,7 +84,13 @@ class Index:
         qba = sources["mimic_ext_cxr_qba_path"]
         return cls(
             workspace=workspace,
-            **tables,
+            images=tables["images"],
+            studies=tables["studies"],
+            questions=tables["questions"],
+            answer_boxes=tables["answer_boxes"],
+            region_boxes=tables["region_boxes"],
+            observations=tables["observations"],
+            texts=tables["texts"],
             vocabularies=Vocabularies(
                 *(tuple(names[kind]) for kind in ("regions", "entities", "categories", "subcategories"))
             ),
@@ -119,22 +125,17 @@ class Index:
         return self.image_folder / relative.relative_to("files")
 
 
-def column_array(values: pa.ChunkedArray) -> npt.NDArray[Any]:
+def column_array(values: "pa.ChunkedArray[Any]") -> npt.NDArray[Any]:
     """Gives a column without nulls as an array; no copy when it is one chunk of numbers."""
-    width = values.type.list_size if pa.types.is_fixed_size_list(values.type) else 0
-    parts = [_chunk_array(chunk.flatten() if width else chunk) for chunk in values.chunks]
-    if len(parts) == 1:
-        array = parts[0]
-    elif parts:
-        array = np.concatenate(parts)
-    else:
-        array = _chunk_array(pa.array([], values.type.value_type if width else values.type))
-    array = array.reshape(-1, width) if width else array
+    parts = [_chunk_array(chunk) for chunk in values.chunks] or [_chunk_array(pa.array([], values.type))]
+    array = parts[0] if len(parts) == 1 else np.concatenate(parts)
     array.flags.writeable = False
     return array
 
 
-def _chunk_array(chunk: pa.Array) -> npt.NDArray[Any]:
+def _chunk_array(chunk: "pa.Array[Any]") -> npt.NDArray[Any]:
+    if isinstance(chunk, pa.FixedSizeListArray):
+        return _chunk_array(chunk.flatten()).reshape(-1, chunk.type.list_size)
     plain = pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
     array: npt.NDArray[Any] = chunk.to_numpy(zero_copy_only=plain)
     return array

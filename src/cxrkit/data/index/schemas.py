@@ -7,12 +7,13 @@ import pyarrow as pa
 from cxrkit.vocabulary import FINDINGS
 
 SCHEMA_VERSION = 1
+LABEL_SOURCES = ("chexpert", "negbio", "radiologist")
 _LABELS = pa.list_(pa.float32(), len(FINDINGS))
 _I8, _I16, _I32, _I64 = pa.int8(), pa.int16(), pa.int32(), pa.int64()
 _F32, _BOOL, _TEXT = pa.float32(), pa.bool_(), pa.string()
 
-_CORNERS = [("x1", _F32), ("y1", _F32), ("x2", _F32), ("y2", _F32)]
-_BOX_QUALITY = [("is_fallback", _BOOL), ("localization_quality", _I8)]
+_CORNERS: list[tuple[str, pa.DataType]] = [("x1", _F32), ("y1", _F32), ("x2", _F32), ("y2", _F32)]
+_BOX_QUALITY: list[tuple[str, pa.DataType]] = [("is_fallback", _BOOL), ("localization_quality", _I8)]
 
 _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
     "images": [
@@ -40,9 +41,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("num_observations", _I32),
         ("has_questions", _BOOL),
         ("has_scene_graph", _BOOL),
-        ("chexpert", _LABELS),
-        ("negbio", _LABELS),
-        ("radiologist", _LABELS),
+        *((f"has_{name}", _BOOL) for name in LABEL_SOURCES),
+        *((name, _LABELS) for name in LABEL_SOURCES),
     ],
     "questions": [
         ("study_row", _I32),

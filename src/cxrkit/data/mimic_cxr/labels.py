@@ -1,6 +1,7 @@
 """The 14 labels per study: CheXpert, NegBio, and the radiologists' labels of the test set."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,23 @@ from cxrkit.errors import DataLayoutError
 from cxrkit.vocabulary import FINDINGS, canonical_column
 
 _VALUES = {"": None, "1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "-1": -1.0, "-1.0": -1.0}
-LabelMatrix = npt.NDArray[np.float32]
+
+
+class StudyLabels(NamedTuple):
+    """The labels of some studies from one table.
+
+    Attributes:
+        values: `[S, 14]` in the order of `FINDINGS`; NaN where nothing is said.
+        present: `[S]` the study has a row in the table; an all-blank row differs from no row.
+    """
+
+    values: npt.NDArray[np.float32]
+    present: npt.NDArray[np.bool_]
 
 
 def read_labels(
     path: Path | None, study_ids: npt.NDArray[np.int32], subject_of_study: dict[int, int], rejects: RejectLog
-) -> LabelMatrix:
+) -> StudyLabels:
     """Gives the labels of some studies: 1 positive, 0 negative, -1 uncertain, NaN not mentioned.
 
     Columns are found by name, `Airspace Opacity` (radiologists' file) counting as `Lung Opacity`.
@@ -36,21 +48,23 @@ def read_labels(
         rejects: takes rows with wrong ids, wrong values, duplicates, or unknown studies.
 
     Returns:
-        `[S, 14]` in the order of `FINDINGS`, rows of NaN for studies without labels.
+        Values and presence, rows as in `study_ids`.
 
     Raises:
         DataLayoutError: the table is damaged or lacks a column.
     """
     labels = np.full((len(study_ids), len(FINDINGS)), np.nan, dtype=np.float32)
+    present = np.zeros(len(study_ids), dtype=np.bool_)
     if path is None:
-        return labels
+        return StudyLabels(labels, present)
     frame = _read_valid_rows(path, subject_of_study, rejects)
     row_of_study = {int(study): row for row, study in enumerate(study_ids)}
     for study, *values in frame.select("study_id", *FINDINGS).iter_rows():
         row = row_of_study.get(study)
         if row is not None:
             labels[row] = [np.nan if value is None else value for value in values]
-    return labels
+            present[row] = True
+    return StudyLabels(labels, present)
 
 
 def _read_valid_rows(path: Path, subject_of_study: dict[int, int], rejects: RejectLog) -> pl.DataFrame:

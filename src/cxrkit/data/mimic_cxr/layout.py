@@ -1,10 +1,10 @@
 """Where the parts of MIMIC-CXR-JPG lie: release root, its `files/` folder, or a root without `files/`."""
 
 import logging
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxrkit.data.group_folders import describe_folder, has_group_folders
 from cxrkit.errors import DataLayoutError
 
 logger = logging.getLogger(__name__)
@@ -16,7 +16,6 @@ NEGBIO = "mimic-cxr-2.0.0-negbio.csv"
 TEST_LABELS = "mimic-cxr-2.1.0-test-set-labeled.csv"
 REQUIRED = (METADATA, SPLIT, CHEXPERT)
 OPTIONAL = (NEGBIO, TEST_LABELS)
-_GROUP_FOLDER = re.compile(r"p1\d")
 
 
 @dataclass(frozen=True)
@@ -68,30 +67,19 @@ def find_mimic_cxr(root: Path) -> MimicCxrLayout:
     return MimicCxrLayout(root, image_folder, tables)
 
 
-def has_group_folders(folder: Path) -> bool:
-    """Tells whether a folder directly holds one of the patient groups p10 .. p19."""
-    return folder.is_dir() and any(
-        _GROUP_FOLDER.fullmatch(child.name) for child in folder.iterdir() if child.is_dir()
-    )
-
-
-def describe_folder(folder: Path, limit: int = 8) -> str:
-    """Lists the first names in a folder for an error message."""
-    names = sorted(child.name + ("/" if child.is_dir() else "") for child in folder.iterdir())
-    shown = ", ".join(names[:limit]) or "nothing"
-    return shown + (f", ... ({len(names)} entries)" if len(names) > limit else "")
-
-
 def _find_tables(root: Path) -> dict[str, Path]:
-    folders = [root] if not has_group_folders(root) else [root, root.parent]
+    names = REQUIRED + OPTIONAL
+    # Below files/ there are films only: the tables lie beside it.
+    folders = [root, root.parent] if has_group_folders(root) else [root]
+    folder = next((place for place in folders if any(_versions(place, name) for name in names)), root)
     found: dict[str, Path] = {}
-    for name in REQUIRED + OPTIONAL:
-        candidates = [
-            path for folder in folders for path in (folder / f"{name}.gz", folder / name) if path.is_file()
-        ]
-        if not candidates:
-            continue
-        found[name] = candidates[0]
-        if len(candidates) > 1:
-            logger.info("%s exists more than once; reading %s", name, candidates[0])
+    for name in names:
+        versions = _versions(folder, name)
+        found.update({name: versions[0]} if versions else {})
+        if len(versions) > 1:
+            logger.info("%s exists twice; reading %s", name, versions[0].name)
     return found
+
+
+def _versions(folder: Path, name: str) -> list[Path]:
+    return [path for path in (folder / f"{name}.gz", folder / name) if path.is_file()]

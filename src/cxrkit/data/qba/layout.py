@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxrkit.data.mimic_cxr.layout import describe_folder, has_group_folders
+from cxrkit.data.group_folders import describe_folder, has_group_folders
 from cxrkit.data.qba.members import ExtractedStudies, StudyFiles, ZippedStudies
 from cxrkit.data.rejects import RejectLog
 from cxrkit.errors import DataLayoutError

@@ -150,20 +150,23 @@ class Chest:
 
     def midline(self, y: Array) -> Array:
         """Gives x of the spine at heights y."""
-        return self.body.scoliosis * np.sin(2.2 * y)
+        middle: Array = self.body.scoliosis * np.sin(2.2 * y)
+        return middle
 
     def wall(self, y: Array) -> Array:
         """Gives t of the lung's outer border at heights y; both sides are alike."""
         depth = np.clip((y - self.apex) / (_WALL_HEIGHT * self.body.lung_height), 0.0, 1.0)
         opening = (1 - (1 - depth) ** _APEX_BEND) ** (1 / _APEX_BEND)
         widest = self.body.lung_width + 0.02 * self.hyperinflation
-        return _APEX_CENTRE + (widest - _APEX_CENTRE) * opening
+        border: Array = _APEX_CENTRE + (widest - _APEX_CENTRE) * opening
+        return border
 
     def inner(self, y: Array, side: str) -> Array:
         """Gives t of the lung's inner border at heights y, the heart left out."""
         depth = np.clip((y - self.apex) / _SHOULDER_HEIGHT, 0.0, 1.0)
         opening = (1 - (1 - depth) ** _APEX_BEND) ** (1 / _APEX_BEND)
-        return np.maximum(_APEX_CENTRE * (1 - opening), self.pedicle_border(y, side))
+        border: Array = np.maximum(_APEX_CENTRE * (1 - opening), self.pedicle_border(y, side))
+        return border
 
     def pedicle_border(self, y: Array, side: str) -> Array:
         """Gives t of the border of the great vessels and, lower down, of the paraspinal tissue."""
@@ -177,16 +180,21 @@ class Chest:
         knob = 0.062 * body.knob * np.exp(-0.5 * ((y - self.knob_height) / 0.055) ** 2)
         trunk = 0.05 * np.exp(-0.5 * ((y - self.carina - 0.13) / 0.06) ** 2)
         unfolded = 0.06 * body.aorta_unfolding * np.exp(-0.5 * ((y - self.carina - 0.25) / 0.2) ** 2)
-        return vessels * self.pedicle + knob + trunk + unfolded + hump
+        border: Array = vessels * self.pedicle + knob + trunk + unfolded + hump
+        return border
 
     def heart_border(self, y: Array, side: str) -> Array:
         """Gives t of the heart's border at heights y; negative above and below the heart."""
         depth = (y - self.heart_top) / (self.heart_bottom - self.heart_top)
         if side == "right":
-            shape = profile(depth, (0.0, 0.1, 0.3, 0.55, 0.78, 0.93, 1.0), (0.4, 0.55, 0.85, 1.0, 0.95, 0.72, 0.3))
+            shape = profile(
+                depth, (0.0, 0.1, 0.3, 0.55, 0.78, 0.93, 1.0), (0.4, 0.55, 0.85, 1.0, 0.95, 0.72, 0.3)
+            )
             border = shape * self.heart_right
         else:
-            shape = profile(depth, (0.0, 0.1, 0.3, 0.55, 0.78, 0.93, 1.0), (0.20, 0.34, 0.58, 0.87, 1.0, 0.88, 0.5))
+            shape = profile(
+                depth, (0.0, 0.1, 0.3, 0.55, 0.78, 0.93, 1.0), (0.20, 0.34, 0.58, 0.87, 1.0, 0.88, 0.5)
+            )
             border = shape * self.heart_left
         return np.where((depth < 0) | (depth > 1), -1.0, border)
 
@@ -195,7 +203,8 @@ class Chest:
         top, peak = self.dome_top(side), 0.40
         outwards = np.clip((t - peak) / (self.body.lung_width - peak), 0.0, 1.2)
         inwards = np.clip((peak - t) / peak, 0.0, 1.0)
-        return top + self.dome_drop * outwards**2.3 + 0.10 * self.body.dome_curve * inwards**2
+        surface: Array = top + self.dome_drop * outwards**2.3 + 0.10 * self.body.dome_curve * inwards**2
+        return surface
 
     def zone_span(self, side: str, zone: str) -> tuple[float, float]:
         """Gives the top and bottom y of "apical", "upper", "mid" or "lower" of a lung."""

@@ -66,7 +66,9 @@ def quality_mappings() -> str:
 def write_qba_companions(root: Path) -> None:
     """Writes vocabularies, quality names, note and licence of the question-answer set."""
     (root / "metadata").mkdir(parents=True, exist_ok=True)
-    (root / "metadata" / "dataset_info.json").write_text(json.dumps(dataset_info(), indent=1) + "\n", encoding="utf-8")
+    (root / "metadata" / "dataset_info.json").write_text(
+        json.dumps(dataset_info(), indent=1) + "\n", encoding="utf-8"
+    )
     (root / "quality_mappings.csv").write_text(quality_mappings())
     (root / "README.md").write_text(_NOTE.format(layout="MIMIC-Ext-CXR-QBA 1.0.0"))
     (root / "LICENSE.txt").write_text(_LICENCE)

@@ -18,9 +18,9 @@ Device: TypeAlias = Callable[[Scene, PlacedFinding, float, np.random.Generator],
 _ABOVE_FILM = -1.5
 
 
-def _lay(scene: Scene, strokes: list[Stroke], density: float, blur: float = 0.0025) -> Points:
+def _lay(scene: Scene, strokes: list[Stroke], density: float) -> Points:
     """Adds strokes of a given density and gives the points around them."""
-    scene.overlay += draw_strokes(scene.frame, strokes, blur) * np.float32(density)
+    scene.overlay += draw_strokes(scene.frame, strokes) * np.float32(density)
     around = []
     for stroke in strokes:
         edge = 0.5 * stroke.width + 0.003
@@ -36,7 +36,7 @@ def _tube(course: Points, half_width: float) -> list[Stroke]:
         Stroke(course, 2 * half_width, 0.35),
         Stroke(outline[:count], 0.006, 0.8),
         Stroke(outline[count:], 0.006, 0.8),
-        Stroke(course + [half_width * 0.35, 0.0], 0.008, 1.0),
+        Stroke(course + points_of((half_width * 0.35, 0.0)), 0.008, 1.0),
     ]
 
 
@@ -57,17 +57,19 @@ def nasogastric_tube(scene: Scene, finding: PlacedFinding, grade: float, rng: np
     """Draws a thin tube down the gullet into the stomach."""
     chest = scene.chest
     x, dome = _middle(chest, 0.0), chest.domes[1]
-    reach = 0.22 + 0.18 * finding.extent
+    reach, rise = 0.22 + 0.18 * finding.extent, float(rng.uniform(0, 0.06))
     control = points_of(
         (x - 0.02, _ABOVE_FILM), (x - 0.01, chest.apex), (x + 0.035, chest.carina), (x + 0.04, 0.1),
-        (x + 0.07, dome + 0.02), (x + 0.20, dome + 0.15), (x + reach, dome + 0.10 + float(rng.uniform(0, 0.06))),
+        (x + 0.07, dome + 0.02), (x + 0.20, dome + 0.15), (x + reach, dome + 0.10 + rise),
     )  # fmt: skip
     course = smooth_curve(control, 70)
     strokes = [Stroke(course, 0.019, 0.55), Stroke(course, 0.008, 1.0), Stroke(course[-4:], 0.024, 1.0)]
     return _lay(scene, strokes, 0.20)
 
 
-def central_venous_catheter(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
+def central_venous_catheter(
+    scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator
+) -> Points:
     """Draws a line from the neck or below the clavicle to the junction of vena cava and atrium."""
     chest, side = scene.chest, sides_of(finding)[0]
     x = _middle(chest, chest.carina)
@@ -79,7 +81,13 @@ def central_venous_catheter(scene: Scene, finding: PlacedFinding, grade: float, 
     elif rng.random() < 0.5:
         course = [(-0.24, _ABOVE_FILM), (-0.20, chest.apex - 0.10), (-0.13, chest.apex + 0.12), high, tip]
     else:
-        course = [(-0.64, chest.apex + 0.14), (-0.42, chest.apex + 0.07), (-0.2, chest.apex + 0.12), high, tip]
+        course = [
+            (-0.64, chest.apex + 0.14),
+            (-0.42, chest.apex + 0.07),
+            (-0.2, chest.apex + 0.12),
+            high,
+            tip,
+        ]
     line = smooth_curve(np.array(course), 60)
     return _lay(scene, [Stroke(line, 0.017, 0.7), Stroke(line, 0.007, 1.0)], 0.22)
 
@@ -92,7 +100,11 @@ def pacemaker(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
     turn = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     rounded = np.stack([np.cos(turn), np.sin(turn)], 1)
     box = centre + np.sign(rounded) * np.abs(rounded) ** 0.55 * (0.085, 0.078)
-    entry = [(sign * 0.50, chest.apex + 0.22), (sign * 0.36, chest.apex + 0.11), (sign * 0.17, chest.apex + 0.15)]
+    entry = [
+        (sign * 0.50, chest.apex + 0.22),
+        (sign * 0.36, chest.apex + 0.11),
+        (sign * 0.17, chest.apex + 0.15),
+    ]
     cava = [(x - 0.07, chest.carina - 0.10), (x - 0.09, chest.carina + 0.10)]
     depth = chest.heart_bottom - chest.heart_top
     ventricle = [(x - 0.07, chest.heart_top + 0.62 * depth), (x + 0.10, chest.heart_top + 0.80 * depth),
@@ -100,8 +112,10 @@ def pacemaker(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
     leads = [smooth_curve(np.array([*entry, *cava, *ventricle]), 80)]
     if finding.extent > 0.5:
         loop = [(x - 0.10, chest.heart_top + 0.55 * depth), (x - 0.05, chest.heart_top + 0.42 * depth)]
-        leads.append(smooth_curve(np.array([*entry, *cava, *loop]) + [0.012, 0.0], 70))
-    strokes = [Stroke(lead, 0.010, 0.55) for lead in leads] + [Stroke(lead[-5:], 0.020, 0.85) for lead in leads]
+        leads.append(smooth_curve(points_of(*entry, *cava, *loop) + points_of((0.012, 0.0)), 70))
+    strokes = [Stroke(lead, 0.010, 0.55) for lead in leads] + [
+        Stroke(lead[-5:], 0.020, 0.85) for lead in leads
+    ]
     strokes += [Stroke(box, 0.0, 0.80), Stroke(np.concatenate([box, box[:1]]), 0.010, 1.0)]
     return _lay(scene, strokes, 0.52)
 
@@ -129,7 +143,7 @@ def ecg_leads(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
     circle = np.stack([np.cos(turn), np.sin(turn)], 1)
     for spot in spots[: 3 + round(2 * finding.extent)]:
         centre = np.array(spot) + rng.normal(0, 0.03, 2)
-        bow = centre + [0.10 * np.sign(centre[0]) + float(rng.normal(0, 0.1)), 0.25]
+        bow = centre + np.array([0.10 * np.sign(centre[0]) + rng.normal(0, 0.1), 0.25])
         leaving = (float(centre[0] * 1.15 + rng.normal(0, 0.12)), 1.6)
         wire = smooth_curve(np.array([centre, bow, leaving]), 30)
         strokes.append(Stroke(wire, 0.008, 0.62))
@@ -147,8 +161,8 @@ def sternal_wires(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ra
         lean = float(rng.normal(0, 0.2))
         loop = np.stack([0.040 * np.cos(turn), 0.020 * np.sin(turn) + lean * 0.04 * np.cos(turn)], 1)
         strokes.append(Stroke(centre + loop, 0.008, 0.9))
-        knot = centre + [0.0, 0.020]
-        strokes.append(Stroke(np.stack([knot - [0.012, 0.008], knot + [0.012, 0.010]]), 0.014, 1.0))
+        knot = centre + points_of((0.0, 0.020))
+        strokes.append(Stroke(knot + points_of((-0.012, -0.008), (0.012, 0.010)), 0.014, 1.0))
     return _lay(scene, strokes, 0.36)
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from cxrkit.data.synthetic.frame import Grid
 from cxrkit.data.synthetic.texture import noise
 
-# Density at which a film reaches each grey value. These are the mean quantiles of drawn films, so that a
-# film comes out with a nearly flat histogram, as the published films do after their global equalisation.
+# Density at which a film reaches each grey value. Set by hand near the quantiles of drawn films,
+# so that a film comes out with a nearly flat histogram, as the published films do after their global
+# equalisation; one curve for all, so that a finding does not change the grey of the rest of its film.
 _DENSITIES = (-0.05, 0.03, 0.12, 0.22, 0.32, 0.42, 0.54, 0.66, 0.76, 0.86, 0.96, 1.10, 1.35)
 _GREYS = (0.0, 10.0, 34.0, 60.0, 88.0, 114.0, 142.0, 168.0, 188.0, 208.0, 224.0, 241.0, 255.0)
 _LEVELS = 4096

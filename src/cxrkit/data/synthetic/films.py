@@ -13,6 +13,7 @@ from cxrkit.data.synthetic.anatomy import Body, Chest, chest_of
 from cxrkit.data.synthetic.devices import DEVICES
 from cxrkit.data.synthetic.exposure import Exposure, expose, sample_exposure
 from cxrkit.data.synthetic.frame import Frame, Grid
+from cxrkit.data.synthetic.ink import soften
 from cxrkit.data.synthetic.outlines import region_outlines
 from cxrkit.data.synthetic.remodel import grade_of, remodel
 from cxrkit.data.synthetic.scene import Scene
@@ -57,6 +58,9 @@ def draw_frontal(
 
     Returns:
         The film, with the boxes of all regions and of each finding.
+
+    Raises:
+        ValueError: an entity is not a key of `DRAWABLE`.
     """
     seeds = [int(seed) for seed in rng.integers(2**62, size=6)]
     portable = projection == "AP"
@@ -68,8 +72,12 @@ def draw_frontal(
     boxes = (scene.marks.get(index) for index in range(len(findings)))
     return Film(
         pixels=pixels,
-        region_boxes={name: box for name, points in region_outlines(chest).items() if (box := frame.film_box(points))},
-        finding_boxes=tuple(None if points is None or not len(points) else frame.film_box(points) for points in boxes),
+        region_boxes={
+            name: box for name, points in region_outlines(chest).items() if (box := frame.film_box(points))
+        },
+        finding_boxes=tuple(
+            None if points is None or not len(points) else frame.film_box(points) for points in boxes
+        ),
     )
 
 
@@ -86,6 +94,9 @@ def _pose(
 
 def _finding_streams(seed: int, findings: Sequence[PlacedFinding]) -> list[np.random.Generator]:
     """Gives each finding its own generator, which depends on its entity and not on its neighbours."""
+    unknown = sorted({finding.entity for finding in findings} - set(_ENTITIES))
+    if unknown:
+        raise ValueError(f"cannot draw {', '.join(unknown)}: not in DRAWABLE")
     seen: dict[str, int] = {}
     streams = []
     for finding in findings:
@@ -130,10 +141,13 @@ def _draw_scene(
 def _add_up(scene: Scene) -> Grid:
     density = scene.frame.warp(scene.density)
     visible = scene.frame.warp(scene.visible)
-    density += scene.overlay
     # Scatter drowns the ribs where the body is thick.
-    density += visible * (scene.markings + 0.75 * scene.ribs)
-    density += 0.25 * scene.ribs
+    ribs = scene.ribs * np.float32(0.25)
+    strokes = scene.markings + 3 * ribs
+    strokes *= visible
+    strokes += ribs
+    strokes += scene.overlay
+    density += soften(scene.frame, strokes)
     return density
 
 

@@ -1,9 +1,9 @@
 """The drawing frame: body coordinates, the upright canvas that is drawn on, and the film it is warped to.
 
 Body coordinates: x grows to the patient's left (right on the film), y grows downwards, the origin lies in
-the mid chest and 1 is half the width of an ordinary film. Soft shapes are drawn on the upright canvas, where most
-are products of row and column functions and therefore cheap, and no finer than they need; tilt, shift and the
-film's own resolution come with one affine warp at the end. Thin strokes are drawn on the film itself.
+the mid chest and 1 is half the width of an ordinary film. Soft shapes are drawn on the upright canvas, where
+most are products of row and column functions and therefore cheap, and no finer than they need; tilt, shift
+and the film's own resolution come with one affine warp at the end. Thin strokes are drawn on the film itself.
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Frame:
     @property
     def canvas_scale(self) -> float:
         """Canvas pixels for one unit of the body."""
-        return min(self.pixels_per_unit, _FINEST_CANVAS)
+        return min(0.8 * self.pixels_per_unit, _FINEST_CANVAS)
 
     @cached_property
     def canvas_size(self) -> tuple[int, int]:
@@ -76,7 +76,8 @@ class Frame:
     def _axis(self, axis: int) -> Grid:
         count = self.canvas_size[axis]
         centred = np.arange(count) + 0.5 - count / 2
-        return (centred / self.canvas_scale + self._film_centre[axis]).astype(np.float32)
+        positions: Grid = (centred / self.canvas_scale + self._film_centre[axis]).astype(np.float32)
+        return positions
 
     @property
     def pixel(self) -> float:
@@ -90,16 +91,16 @@ class Frame:
     def to_film(self, points: Points) -> Points:
         """Gives film pixels of body points `[N, 2]`."""
         turned = points @ self._rotation.T + np.asarray(self.shift)
-        return turned * self.pixels_per_unit + np.array([self.width, self.height]) / 2
+        pixels: Points = turned * self.pixels_per_unit + np.array([self.width, self.height]) / 2
+        return pixels
 
     def film_box(self, points: Points) -> BoxXyxyPx | None:
-        """Gives the tight box on the film around body points, cut at the border; None when it lies outside."""
+        """Gives the tight film box around body points, cut at the border; None when it lies outside."""
         film = self.to_film(points)
-        low = np.clip(film.min(axis=0), 0, [self.width, self.height])
-        high = np.clip(film.max(axis=0), 0, [self.width, self.height])
-        if (high - low < 1.0).any():
-            return None
-        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+        (left, top), (right, bottom) = film.min(axis=0).tolist(), film.max(axis=0).tolist()
+        left, top = max(left, 0.0), max(top, 0.0)
+        right, bottom = min(right, float(self.width)), min(bottom, float(self.height))
+        return (left, top, right, bottom) if right - left >= 1.0 and bottom - top >= 1.0 else None
 
     def warp(self, canvas: Grid) -> Grid:
         """Gives the film `[height, width]` of a canvas: rotation, shift and scale, bilinear."""
@@ -109,12 +110,15 @@ class Frame:
         coefficients = (a, b, offset[0], d, e, offset[1])
         image = Image.fromarray(canvas)
         turned = image.transform(
-            (self.width, self.height), Image.Transform.AFFINE, coefficients, resample=Image.Resampling.BILINEAR
+            (self.width, self.height),
+            Image.Transform.AFFINE,
+            coefficients,
+            resample=Image.Resampling.BILINEAR,
         )
         return np.array(turned, dtype=np.float32)
 
     def mask_points(self, mask: npt.NDArray[np.bool_]) -> Points:
-        """Gives body points `[N, 2]` around a canvas mask: the outer corners of each row's run; N may be 0."""
+        """Gives body points `[N, 2]` around a canvas mask: both ends of each row; N may be 0."""
         rows = np.flatnonzero(mask.any(axis=1))
         if not rows.size:
             return np.empty((0, 2))

@@ -1,7 +1,7 @@
 """Pen strokes: lines and filled outlines with smooth edges, on the film or on the canvas.
 
-Drawn by Pillow, on small films at twice the resolution and reduced, because a chest has some hundred thin strokes
-(vessels, ribs, tubes) and a distance field for each would cost more than the whole rest of the film.
+Drawn by Pillow, on small films at twice the resolution and reduced, because a chest has some hundred thin
+strokes (vessels, ribs, tubes) and a distance field for each would cost more than the whole rest of the film.
 """
 
 from collections.abc import Iterable
@@ -34,13 +34,12 @@ class Stroke:
     strength: float = 1.0
 
 
-def draw_strokes(frame: Frame, strokes: Iterable[Stroke], blur: float = 0.0) -> Grid:
-    """Draws strokes in their order on the film.
+def draw_strokes(frame: Frame, strokes: Iterable[Stroke]) -> Grid:
+    """Draws strokes in their order on the film; `soften` the sum of all that is drawn so.
 
     Args:
         frame: the drawing frame.
         strokes: what to draw.
-        blur: half width of the blur in body units, 0 for none.
 
     Returns:
         Film `[height, width]` in 0..1.
@@ -50,7 +49,7 @@ def draw_strokes(frame: Frame, strokes: Iterable[Stroke], blur: float = 0.0) -> 
     pen = ImageDraw.Draw(sheet)
     for stroke in strokes:
         _draw(pen, frame.to_film(stroke.points) * factor, stroke, frame.pixels_per_unit * factor)
-    return _develop(sheet, factor, blur * frame.pixels_per_unit)
+    return _develop(sheet, factor)
 
 
 def draw_on_canvas(frame: Frame, strokes: Iterable[Stroke], blur: float = 0.0) -> Grid:
@@ -64,9 +63,7 @@ def draw_on_canvas(frame: Frame, strokes: Iterable[Stroke], blur: float = 0.0) -
     return _develop(sheet, factor, blur * frame.canvas_scale)
 
 
-def draw_segments(
-    frame: Frame, segments: Points, widths: Vector, strengths: Vector, blur: float
-) -> Grid:
+def draw_segments(frame: Frame, segments: Points, widths: Vector, strengths: Vector) -> Grid:
     """Draws many straight lines on the film, the faint ones first.
 
     Args:
@@ -74,7 +71,6 @@ def draw_segments(
         segments: `[N, 2, 2]` start and end of each in body points.
         widths: `[N]` in body units.
         strengths: `[N]` in 0..1.
-        blur: half width of the blur in body units.
     """
     factor = _oversampling(frame.pixels_per_unit)
     sheet = Image.new("L", (frame.width * factor, frame.height * factor))
@@ -84,12 +80,10 @@ def draw_segments(
     pixels = np.maximum(1, np.rint(widths[order] * frame.pixels_per_unit * factor)).astype(int).tolist()
     for line, width, ink in zip(ends, pixels, _inks(strengths[order]), strict=True):
         pen.line(line, fill=ink, width=width)
-    return _develop(sheet, factor, blur * frame.pixels_per_unit)
+    return _develop(sheet, factor)
 
 
-def draw_bands(
-    frame: Frame, outlines: Points, fills: Vector, edges: Vector, edge: float, blur: float
-) -> Grid:
+def draw_bands(frame: Frame, outlines: Points, fills: Vector, edges: Vector, edge: float) -> Grid:
     """Draws filled outlines with a stronger edge on the film, as bone is with its cortex.
 
     Args:
@@ -98,7 +92,6 @@ def draw_bands(
         fills: `[K]` strength inside, 0..1.
         edges: `[K]` strength of the edge, 0..1.
         edge: width of the edge in body units.
-        blur: half width of the blur in body units.
     """
     factor = _oversampling(frame.pixels_per_unit)
     sheet = Image.new("L", (frame.width * factor, frame.height * factor))
@@ -109,7 +102,7 @@ def draw_bands(
     for line, fill, rim in zip(lines, _inks(fills), _inks(edges), strict=True):
         pen.polygon(line, fill=fill)
         pen.line(line, fill=rim, width=width)
-    return _develop(sheet, factor, blur * frame.pixels_per_unit)
+    return _develop(sheet, factor)
 
 
 def _inks(strengths: Vector) -> list[int]:
@@ -131,12 +124,30 @@ def _draw(pen: ImageDraw.ImageDraw, points: Points, stroke: Stroke, scale: float
     pen.line(flat, fill=ink, width=width, joint="curve" if width >= _JOINED_FROM else None)
 
 
-def _develop(sheet: Image.Image, factor: int, blur_px: float) -> Grid:
+def _develop(sheet: Image.Image, factor: int, blur_px: float = 0.0) -> Grid:
     reduced = sheet.reduce(factor) if factor > 1 else sheet
-    least = 0.25 if factor > 1 else 0.6
-    if blur_px > 0.25 or factor == 1:
-        reduced = reduced.filter(ImageFilter.BoxBlur(max(blur_px, least)))
+    if blur_px > 0.25:
+        reduced = reduced.filter(ImageFilter.BoxBlur(blur_px))
     return np.asarray(reduced, dtype=np.float32) * np.float32(1 / 255)
+
+
+def soften(frame: Frame, film: Grid) -> Grid:
+    """Gives the sum of all strokes as the detector sees it: edges about 0.004 body units wide.
+
+    Args:
+        frame: the drawing frame.
+        film: `[height, width]`; overwritten.
+    """
+    passes = (
+        1 + round((frame.pixels_per_unit / 400.0) ** 2) if _oversampling(frame.pixels_per_unit) == 1 else 0
+    )
+    for _ in range(passes):
+        # Twice the average of neighbours along an axis is the kernel 1, 2, 1.
+        pairs = film[1:] + film[:-1]
+        film[1:-1] = 0.25 * (pairs[1:] + pairs[:-1])
+        pairs = film[:, 1:] + film[:, :-1]
+        film[:, 1:-1] = 0.25 * (pairs[:, 1:] + pairs[:, :-1])
+    return film
 
 
 def ribbon(spine: Points, half_width: Points | float) -> Points:
@@ -167,4 +178,5 @@ def smooth_curve(control: Points, count: int = 40) -> Points:
     before, start, end, after = (padded[piece + k] for k in range(4))
     cubic = 3 * (start - end) + after - before
     square = 2 * before - 5 * start + 4 * end - after
-    return start + 0.5 * t * ((end - before) + t * (square + t * cubic))
+    curve: Points = start + 0.5 * t * ((end - before) + t * (square + t * cubic))
+    return curve

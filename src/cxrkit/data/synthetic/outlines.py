@@ -48,7 +48,9 @@ def _side_outlines(chest: Chest, side: str) -> dict[str, Points]:
     wall = float(chest.wall(np.array([chest.angle(side)]))[0])
     sided = {
         "hilar structures": points_of((0.06, hilum - 0.14), (0.31, hilum + 0.17)),
-        "costophrenic angle": points_of((wall - 0.17, chest.angle(side) - 0.16), (wall + 0.01, chest.angle(side) + 0.03)),
+        "costophrenic angle": points_of(
+            (wall - 0.17, chest.angle(side) - 0.16), (wall + 0.01, chest.angle(side) + 0.03)
+        ),
         "hemidiaphragm": points_of((0.09, chest.dome_top(side) - 0.01), (wall, chest.angle(side) + 0.01)),
     }  # fmt: skip
     middle = np.array([float(chest.midline(np.array(hilum))), 0.0])
@@ -71,7 +73,9 @@ def _midline_outlines(chest: Chest) -> dict[str, Points]:
     corners = {
         "aortic arch": points_of((x - 0.03, knob - 0.10), (x + left_of_knob + 0.01, knob + 0.10)),
         "carina": points_of((x - 0.09, carina - 0.06), (x + 0.09, carina + 0.07)),
-        "cavoatrial junction": points_of((x - 0.14, chest.heart_top + 0.0), (x + 0.01, chest.heart_top + 0.15)),
+        "cavoatrial junction": points_of(
+            (x - 0.14, chest.heart_top + 0.0), (x + 0.01, chest.heart_top + 0.15)
+        ),
         "svc": points_of((x - 0.12, carina - 0.18), (x - 0.0, chest.heart_top + 0.07)),
         "trachea": points_of((x - 0.06, carina - 0.56), (x + 0.05, carina)),
         "spine": points_of((x - 0.10, -_FAR), (x + 0.10, _FAR)),

@@ -14,6 +14,7 @@ _ATTEMPTS = 4
 # Findings that go to the side of another one when it is there.
 _FOLLOWS: dict[str, tuple[str, ...]] = {
     "consolidation": ("pneumonia",),
+    "atelectasis": ("pleural effusion",),
     "chest tube": ("pneumothorax", "pleural effusion"),
     "rib fracture": ("pneumothorax",),
 }

@@ -18,7 +18,7 @@ class Scene:
         chest: the geometry, findings included.
         lungs: both lungs on the canvas, (right, left).
         density: on the canvas `[H, W]`; everything soft; added to in place.
-        visible: on the canvas `[H, W]` in 0..1; how much of the lung markings shows.
+        visible: on the canvas `[H, W]` in 0..1; how much of lung markings and ribs shows.
         markings: on the film `[height, width]`; lung vessels.
         ribs: on the film `[height, width]`; density of the ribs.
         overlay: on the film `[height, width]`; density of other bones and of devices.

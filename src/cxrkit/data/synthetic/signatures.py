@@ -30,7 +30,9 @@ def _enlarged_heart(scene: Scene, finding: PlacedFinding, grade: float, rng: np.
     return heart_outline(scene.chest)
 
 
-def _widened_mediastinum(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
+def _widened_mediastinum(
+    scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator
+) -> Points:
     return region_outlines(scene.chest)["upper mediastinum"]
 
 

@@ -1,4 +1,4 @@
-"""Signatures in the lung itself: consolidation, pneumonia, haze, edema, nodules, masses, collapse, emphysema."""
+"""Signatures in the lung: consolidation, pneumonia, haze, edema, lesions, collapse, emphysema."""
 
 import numpy as np
 
@@ -11,7 +11,12 @@ from cxrkit.data.synthetic.texture import blob, cloud, disc, points_of, ramp
 from cxrkit.data.synthetic.truth import PlacedFinding
 from cxrkit.data.synthetic.vessels import draw_vessels
 
-_ZONES = {"apical zone": "apical", "upper lung zone": "upper", "mid lung zone": "mid", "lower lung zone": "lower"}
+_ZONES = {
+    "apical zone": "apical",
+    "upper lung zone": "upper",
+    "mid lung zone": "mid",
+    "lower lung zone": "lower",
+}
 
 
 def zones_of(finding: PlacedFinding, side: str) -> tuple[str, ...]:
@@ -43,12 +48,19 @@ def consolidation(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ra
         reach = 0.20 + 0.38 * grade
         centre = (_across(scene, side, middle, float(rng.uniform(0.35, 0.6))), middle)
         rough = cloud(scene.frame, rng, 0.09)
-        across, down = (scene.frame.x - centre[0]) / (0.42 * reach + 0.03), (scene.frame.y - middle) / (reach * height + 0.05)
+        across, down = (
+            (scene.frame.x - centre[0]) / (0.42 * reach + 0.03),
+            (scene.frame.y - middle) / (reach * height + 0.05),
+        )
         distance = 1.0 - np.sqrt(across**2 + down**2) + 0.16 * rough
-        share = ramp(distance.astype(np.float32), 0.35)
+        share = ramp(distance, 0.35)
         slope = float(rng.normal(0.0, 0.10)) * SIGN[side]
-        edge = (bottom if rng.random() < 0.5 else bottom + 0.05) - scene.frame.y + slope * (scene.frame.x - centre[0])
-        share *= ramp(edge.astype(np.float32), 0.02)
+        edge = (
+            (bottom if rng.random() < 0.5 else bottom + 0.05)
+            - scene.frame.y
+            + slope * (scene.frame.x - centre[0])
+        )
+        share *= ramp(edge, 0.02)
         share *= 0.52 + 0.40 * grade
         share *= 1 - 0.38 * _bronchi(scene, side, rng)
         parts.append(scene.fill_lung(side, share))
@@ -65,7 +77,10 @@ def _bronchi(scene: Scene, side: str, rng: np.random.Generator) -> Grid:
         start = np.array([x, y])
         middle = start + 0.22 * np.array([SIGN[side] * np.cos(turned), np.sin(turned)])
         end = middle + 0.2 * np.array([SIGN[side] * np.cos(bend), np.sin(bend)])
-        strokes += [Stroke(np.stack([start, middle]), 0.015, 1.0), Stroke(np.stack([middle, end]), 0.010, 0.8)]
+        strokes += [
+            Stroke(np.stack([start, middle]), 0.015, 1.0),
+            Stroke(np.stack([middle, end]), 0.010, 0.8),
+        ]
     return draw_on_canvas(scene.frame, strokes, blur=0.003)
 
 
@@ -93,7 +108,7 @@ def lung_opacity(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ran
         top, bottom = _span(scene, side, zones_of(finding, side))
         middle = 0.5 * (top + bottom)
         half = 0.5 * (bottom - top) * (0.85 + 0.25 * grade)
-        down = ramp((half - np.abs(scene.frame.y - middle)).astype(np.float32), 0.22)
+        down = ramp(half - np.abs(scene.frame.y - middle), 0.22)
         share = down * np.clip(1.0 + 0.16 * cloud(scene.frame, rng, 0.22), 0.6, 1.3)
         share *= 0.17 + 0.30 * grade
         change = scene.lung(side).air * share
@@ -110,7 +125,9 @@ def pulmonary_edema(scene: Scene, finding: PlacedFinding, grade: float, rng: np.
     for side in ("right", "left"):
         lung = scene.lung(side)
         x, y = scene.chest.hilum_of(side)
-        wing = blob(scene.frame, (x + SIGN[side] * 0.10, y + 0.10), (0.15 + 0.05 * grade, 0.20 + 0.06 * grade))
+        wing = blob(
+            scene.frame, (x + SIGN[side] * 0.10, y + 0.10), (0.15 + 0.05 * grade, 0.20 + 0.06 * grade)
+        )
         wing *= np.clip(0.85 + 0.28 * cloud(scene.frame, rng, 0.06), 0.3, 1.3)
         points.append(scene.fill_lung(side, np.minimum(wing * (0.24 + 0.56 * grade), 0.92)))
         lines = _kerley_lines(scene, side, 4 + round(6 * grade), rng)
@@ -142,7 +159,12 @@ def lung_mass(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
 
 
 def _round_lesion(
-    scene: Scene, finding: PlacedFinding, radius: float, strength: float, lobes: float, rng: np.random.Generator
+    scene: Scene,
+    finding: PlacedFinding,
+    radius: float,
+    strength: float,
+    lobes: float,
+    rng: np.random.Generator,
 ) -> Points:
     side = sides_of(finding)[0]
     top, bottom = _span(scene, side, zones_of(finding, side))
@@ -152,7 +174,7 @@ def _round_lesion(
     if lobes:
         across, down = scene.frame.x - x, scene.frame.y - y
         distance = radius * (1 + lobes * 0.6 * cloud(scene.frame, rng, 0.07)) - np.sqrt(across**2 + down**2)
-        shape = ramp(distance.astype(np.float32), 0.03)
+        shape = ramp(distance, 0.03)
     else:
         shape = disc(scene.frame, (x, y), (radius, radius * float(rng.uniform(0.9, 1.1))), 0.012)
     return scene.fill_lung(side, shape * min(strength, 0.95))
@@ -168,8 +190,8 @@ def atelectasis(scene: Scene, finding: PlacedFinding, grade: float, rng: np.rand
             y = dome - 0.04 - 0.09 * index - float(rng.uniform(0, 0.03))
             start = _across(scene, side, y, float(rng.uniform(0.02, 0.40)))
             end = _across(scene, side, y, (0.42 + 0.5 * grade) * float(rng.uniform(0.85, 1.15)))
-            tilt = float(rng.normal(-0.02 - 0.03 * index, 0.05))
-            control = points_of((start, y), (0.5 * (start + end), y + 0.4 * tilt + 0.018), (end, y + tilt))
+            tilt = float(rng.normal(-0.03 - 0.03 * index, 0.045))
+            control = points_of((start, y), (0.5 * (start + end), y + 0.5 * tilt + 0.006), (end, y + tilt))
             bow = smooth_curve(control, 16)
             plate = ribbon(bow, (0.007 + 0.014 * grade) * np.sqrt(np.sin(np.linspace(0.12, 3.0, 16))))
             strokes.append(Stroke(plate, 0.0, float(rng.uniform(0.7, 0.95))))
@@ -178,7 +200,9 @@ def atelectasis(scene: Scene, finding: PlacedFinding, grade: float, rng: np.rand
         crowded = np.clip(1 - (scene.lung(side).dome - scene.frame.y) / (0.10 + 0.14 * grade), 0, 1)
         share = np.maximum(plates * (0.45 + 0.45 * grade), crowded * (0.12 + 0.45 * grade))
         parts.append(scene.fill_lung(side, share.astype(np.float32)))
-        parts.append(points_of((_across(scene, side, dome, 0.05), dome), (_across(scene, side, dome, 0.95), dome + 0.06)))
+        wall = float(scene.chest.wall(np.array([dome]))[0])
+        raised = points_of((SIGN[side] * 0.10, dome), (SIGN[side] * wall, dome + 0.8 * scene.chest.dome_drop))
+        parts.append(raised)
     return joined(parts)
 
 
@@ -194,6 +218,6 @@ def emphysema(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
             size = float(rng.uniform(0.05, 0.09))
             holes = np.maximum(holes, disc(scene.frame, (x, y), (size, size), 0.03))
         scene.density -= lung.air * holes * 0.10
-        scene.visible *= 1 - 0.7 * holes
+        scene.markings *= 1 - 0.7 * scene.frame.warp(holes)
         points.append(scene.frame.mask_points(lung.shape > 0.5))
     return joined(points)

@@ -18,19 +18,18 @@ def pleural_effusion(scene: Scene, finding: PlacedFinding, grade: float, rng: np
         rise = 0.10 + 0.62 * max(grade - 0.24, 0.03) / 0.8
         climb = np.clip((lung.t - lung.inner) / (lung.wall - lung.inner), 0, 1)
         surface = bottom - rise * (0.72 + 0.5 * climb**4 + 0.12 * (1 - climb) ** 3) + np.float32(0.02)
-        fluid = ramp((scene.frame.y - surface).astype(np.float32), 0.05)
+        fluid = ramp(scene.frame.y - surface, 0.05)
         # Fluid also dims what lies just above it, because it wraps around the lung.
         haze = np.clip(1 - (surface - scene.frame.y) / (0.05 + 0.16 * grade), 0, 1) * (0.10 + 0.12 * grade)
         share = np.maximum(fluid * (0.80 + 0.18 * grade), haze).astype(np.float32)
-        parts.append(_fill_with_recess(scene, side, share, grade))
+        parts.append(_fill_and_weigh(scene, side, share, grade))
     return joined(parts)
 
 
-def _fill_with_recess(scene: Scene, side: str, share: Grid, grade: float) -> Points:
-    """Fills lung and, for large effusions, drowns the heart's border and the dome in the same grey."""
-    lung = scene.lung(side)
+def _fill_and_weigh(scene: Scene, side: str, share: Grid, grade: float) -> Points:
+    """Fills the lung and adds the weight of a large effusion, which is denser than the lung it replaces."""
     points = scene.fill_lung(side, share)
-    scene.density += share * lung.shape * (0.05 + 0.10 * grade)
+    scene.density += share * scene.lung(side).air * (0.12 + 0.25 * grade)
     return points
 
 
@@ -49,12 +48,14 @@ def pneumothorax(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ran
         wall = _shrunken_wall(scene, lowered) - gap
         inside = (wall - lung.t).astype(np.float32)
         inside[scene.frame.y[:, 0] < lowered] = -1.0
-        free = (1 - ramp(inside, 0.012)) * lung.shape
-        free *= ramp((chest.apex + reach - scene.frame.y).astype(np.float32), 0.06)
-        line = np.exp(-0.5 * ((inside - 0.005) / 0.0065) ** 2) * lung.shape
-        line *= ramp((chest.apex + reach - scene.frame.y).astype(np.float32), 0.06)
-        collapsed = np.clip(1 - inside / (0.10 + 0.25 * grade), 0, 1) * (inside > 0) * lung.shape
-        scene.visible *= 1 - free
+        # Only where there is lung to be seen: not over the heart.
+        clear = np.minimum(lung.air * 4, 1)
+        free = (1 - ramp(inside, 0.012)) * clear
+        free *= ramp(chest.apex + reach - scene.frame.y, 0.06)
+        line = np.exp(-0.5 * ((inside - 0.005) / 0.0065) ** 2) * clear
+        line *= ramp(chest.apex + reach - scene.frame.y, 0.06)
+        collapsed = np.clip(1 - inside / (0.10 + 0.25 * grade), 0, 1) * (inside > 0) * clear
+        scene.markings *= 1 - scene.frame.warp(free.astype(np.float32))
         scene.density -= free * (0.045 + 0.055 * grade)
         scene.density += line.astype(np.float32) * 0.13
         scene.density += (collapsed * (0.015 + 0.09 * grade**2)).astype(np.float32)
@@ -63,15 +64,16 @@ def pneumothorax(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ran
 
 
 def _shrunken_wall(scene: Scene, apex: np.float32) -> Grid:
-    below = np.clip(scene.frame.y - (apex - np.float32(scene.chest.apex)) * 0.999, -2.0, 2.0)
-    raised = np.maximum(below, np.float32(scene.chest.apex))
-    lowered_wall = scene.chest.wall(raised)
-    blend = np.clip((scene.frame.y - apex) / 0.35, 0, 1)
-    straight = scene.chest.wall(scene.frame.y)
-    return np.asarray(lowered_wall * (1 - blend) + straight * blend, dtype=np.float32)
+    """Gives t of the wall per row of a lung whose top has sunk to `apex` and whose base stays in place."""
+    sunk = np.maximum(scene.frame.y - (apex - np.float32(scene.chest.apex)), np.float32(scene.chest.apex))
+    at_base = np.clip((scene.frame.y - apex) / 0.35, 0, 1)
+    wall = scene.chest.wall(sunk) * (1 - at_base) + scene.chest.wall(scene.frame.y) * at_base
+    return np.asarray(wall, dtype=np.float32)
 
 
-def pleural_thickening(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
+def pleural_thickening(
+    scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator
+) -> Points:
     """Draws an irregular band along the apex (cap) or along the side wall, calcified when severe."""
     parts = []
     for side in sides_of(finding):
@@ -80,16 +82,16 @@ def pleural_thickening(scene: Scene, finding: PlacedFinding, grade: float, rng: 
         uneven = 1 + 0.20 * cloud(scene.frame, rng, 0.10)
         if any("apical" in region for region in finding.regions):
             crown = scene.frame.y - chest.apex - 0.8 * (lung.t - 0.33) ** 2
-            band = ramp((1.5 * thick * uneven - crown).astype(np.float32), 0.018)
-            wall = ramp((0.6 * thick * uneven - (lung.wall - lung.t)).astype(np.float32), 0.014)
-            upper = ramp((chest.apex + 0.12 + 0.12 * grade - scene.frame.y).astype(np.float32), 0.05)
+            band = ramp(1.5 * thick * uneven - crown, 0.018)
+            wall = ramp(0.6 * thick * uneven - (lung.wall - lung.t), 0.014)
+            upper = ramp(chest.apex + 0.12 + 0.12 * grade - scene.frame.y, 0.05)
             share = np.maximum(band, wall * upper)
         else:
             low = chest.zone_span(side, "lower")[1]
             top = chest.zone_span(side, "mid")[0]
-            span = ramp((scene.frame.y - top).astype(np.float32), 0.08)
-            span *= ramp((low - 0.10 - scene.frame.y).astype(np.float32), 0.08)
-            share = span * ramp((0.9 * thick * uneven - (lung.wall - lung.t)).astype(np.float32), 0.014)
+            span = ramp(scene.frame.y - top, 0.08)
+            span *= ramp(low - 0.10 - scene.frame.y, 0.08)
+            share = span * ramp(0.9 * thick * uneven - (lung.wall - lung.t), 0.014)
         speckle = np.clip(cloud(scene.frame, rng, 0.018) - 0.6, 0, 1) * max(grade - 0.5, 0) * 0.5
         scene.density += share * speckle * lung.shape
         # The lung is thin at its rim: the band needs density of its own to be seen there.

@@ -34,7 +34,7 @@ class RibBreak:
     step: float
 
 
-def rib_points(chest: Chest, side: str, rib: Vector | int, angles: Vector) -> Points:
+def rib_points(chest: Chest, side: str, rib: npt.NDArray[np.integer] | int, angles: Vector) -> Points:
     """Gives body points `[..., 2]` of ribs at angles around the chest; the arguments broadcast.
 
     Args:
@@ -43,12 +43,12 @@ def rib_points(chest: Chest, side: str, rib: Vector | int, angles: Vector) -> Po
         rib: 0 for the first.
         angles: radians, 0 at the spine, pi/2 at the side, pi at the sternum.
     """
-    body, rib = chest.body, np.asarray(rib, dtype=np.float64)
-    crowding = 1 - 0.045 * np.clip(3 - rib, 0, None)
-    back = chest.apex + 0.015 + body.rib_spacing * rib * crowding
-    fall = (0.30 + 0.04 * np.minimum(rib, 6)) * body.rib_slope
+    body, number = chest.body, np.asarray(rib, dtype=np.float64)
+    crowding = 1 - 0.045 * np.clip(3 - number, 0, None)
+    back = chest.apex + 0.015 + body.rib_spacing * number * crowding
+    fall = (0.30 + 0.04 * np.minimum(number, 6)) * body.rib_slope
     reach = chest.wall(back + fall / 2) + 0.012
-    reach *= np.interp(rib, (0, 1, 2, 3), (0.52, 0.78, 0.93, 1.0))
+    reach *= np.interp(number, (0, 1, 2, 3), (0.52, 0.78, 0.93, 1.0))
     x = 0.05 + (reach - 0.05) * np.sin(angles)
     y = back - 0.02 * np.sin(np.minimum(2 * angles, np.pi)) + fall * (1 - np.cos(angles)) ** 0.9 / 2
     return np.stack([SIGN[side] * x + chest.midline(y), y], axis=-1)
@@ -57,17 +57,18 @@ def rib_points(chest: Chest, side: str, rib: Vector | int, angles: Vector) -> Po
 def _rib_courses(
     chest: Chest, side: str, start: float, end: float, breaks: tuple[RibBreak, ...]
 ) -> tuple[Points, Vector]:
-    """Gives the courses `[K, N, 2]` of one side's ribs and their strengths `[K]`; a broken rib has two pieces."""
+    """Gives courses `[K, N, 2]` and strengths `[K]` of one side's ribs; a broken rib has two pieces."""
     ribs = np.arange(NUM_RIBS)[:, None]
     courses = rib_points(chest, side, ribs, np.linspace(start, end, _RIB_STEPS))
     strengths = np.where(ribs[:, 0] < NUM_RIBS - 2, 1.0, 0.75)
+    whole = strengths.copy()
     for wound in breaks:
         if wound.side != side or not start < wound.angle < end:
             continue
         pieces = [_broken_piece(chest, wound, start, wound.angle - 0.012, -0.45)]
         pieces.append(_broken_piece(chest, wound, wound.angle + 0.012, end, 0.55))
         courses = np.concatenate([courses, pieces])
-        strengths = np.concatenate([strengths, np.repeat(strengths[wound.rib], 2)])
+        strengths = np.concatenate([strengths, np.repeat(whole[wound.rib], 2)])
         strengths[wound.rib] = 0.0
     shown = strengths > 0
     return courses[shown], strengths[shown]
@@ -86,7 +87,7 @@ def _rib_arcs(frame: Frame, chest: Chest, span: tuple[float, float], strength: f
     courses = np.concatenate([part[0] for part in parts])
     strengths = strength * np.concatenate([part[1] for part in parts])
     widths = _RIB_HALF_WIDTH * np.linspace(0.9, 1.15, _RIB_STEPS)
-    return draw_bands(frame, ribbon(courses, widths), 0.62 * strengths, strengths, edge=0.006, blur=0.0035)
+    return draw_bands(frame, ribbon(courses, widths), 0.62 * strengths, strengths, edge=0.006)
 
 
 def draw_ribs(frame: Frame, chest: Chest, breaks: tuple[RibBreak, ...]) -> Grid:
@@ -128,8 +129,10 @@ def draw_shoulders(frame: Frame, chest: Chest) -> Grid:
             ends = np.linspace(-1, 1, len(course))
             outline = ribbon(course, 0.021 + 0.010 * ends**2)
             strokes.append(Stroke(outline, 0.0, 0.66))
-            strokes += [Stroke(half, 0.007, 0.95) for half in (outline[: len(course)], outline[len(course) :])]
-    return draw_strokes(frame, strokes, blur=0.004)
+            strokes += [
+                Stroke(half, 0.007, 0.95) for half in (outline[: len(course)], outline[len(course) :])
+            ]
+    return draw_strokes(frame, strokes)
 
 
 def _arm_strokes(chest: Chest, side: str) -> list[Stroke]:
@@ -141,7 +144,9 @@ def _arm_strokes(chest: Chest, side: str) -> list[Stroke]:
     )  # fmt: skip
     blade = smooth_curve(blade, 30)
     spine = points_of((medial + 0.02, top + 0.21), (0.82, top + 0.11), (0.95, top + 0.06))
-    head = smooth_curve(points_of((0.93, top + 0.16), (1.02, top + 0.09), (1.11, top + 0.17), (1.07, top + 0.26)), 20)
+    head = smooth_curve(
+        points_of((0.93, top + 0.16), (1.02, top + 0.09), (1.11, top + 0.17), (1.07, top + 0.26)), 20
+    )
     shaft = points_of((1.035, top + 0.18), (1.13, top + 0.95))
     strokes = [
         Stroke(blade, 0.0, 0.15),
@@ -150,8 +155,8 @@ def _arm_strokes(chest: Chest, side: str) -> list[Stroke]:
         Stroke(smooth_curve(spine, 12), 0.026, 0.30),
         Stroke(head, 0.0, 0.42),
         Stroke(shaft, 0.105, 0.40),
-        Stroke(shaft + [0.043, 0.0], 0.018, 0.62),
-        Stroke(shaft - [0.043, 0.0], 0.018, 0.62),
+        Stroke(shaft + points_of((0.043, 0.0)), 0.018, 0.62),
+        Stroke(shaft - points_of((0.043, 0.0)), 0.018, 0.62),
     ]
     return [Stroke(stroke.points * [sign, 1.0], stroke.width, stroke.strength) for stroke in strokes]
 
@@ -160,11 +165,13 @@ def draw_spine(frame: Frame, chest: Chest) -> Grid:
     """Gives the spine as density `[H, W]` in 0..1: bodies, darker discs, pedicles and spinous processes."""
     offset = np.abs(frame.x - chest.midline(frame.y).astype(np.float32))
     half_width = 0.072 + 0.012 * np.clip(frame.y, -1, 1)
-    column = np.clip((half_width - offset) / 0.03 + 0.5, 0, 1).astype(np.float32)
+    column: Grid = np.clip((half_width - offset) / 0.03 + 0.5, 0, 1).astype(np.float32)
     phase = (frame.y - chest.apex) / chest.body.rib_spacing
     within = phase - np.floor(phase)
     disc_space = np.clip((0.10 - np.abs(within - 0.5)) / 0.06 + 0.5, 0, 1)
-    pedicle = np.exp(-0.5 * (((offset - 0.045) / 0.012) ** 2)) * np.exp(-0.5 * ((np.abs(within - 0.5) - 0.32) / 0.07) ** 2)
+    pedicle = np.exp(-0.5 * (((offset - 0.045) / 0.012) ** 2)) * np.exp(
+        -0.5 * ((np.abs(within - 0.5) - 0.32) / 0.07) ** 2
+    )
     process = np.exp(-0.5 * (offset / 0.013) ** 2) * np.exp(-0.5 * ((within - 0.62) / 0.16) ** 2)
     column *= (1 - 0.36 * disc_space).astype(np.float32)
     column += (0.20 * pedicle + 0.26 * process).astype(np.float32)

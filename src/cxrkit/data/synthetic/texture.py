@@ -6,15 +6,17 @@ from PIL import Image
 
 from cxrkit.data.synthetic.frame import Frame, Grid, Points
 
+_FIELD_REACH = 2.4  # half size of a random field in body units: beyond the film at usual aspect ratios
 
-def ramp(distance: Grid, softness: float) -> Grid:
+
+def ramp(distance: npt.NDArray[np.floating], softness: float) -> Grid:
     """Gives 0 to 1 across an edge: 0.5 where `distance` is 0, 1 well inside.
 
     Args:
         distance: how far inside, in body units; any shape.
         softness: width of the transition in body units.
     """
-    edge = distance * np.float32(1.0 / softness)
+    edge: Grid = np.asarray(distance, dtype=np.float32) * np.float32(1.0 / softness)
     edge += np.float32(0.5)
     return np.clip(edge, 0.0, 1.0, out=edge)
 
@@ -23,7 +25,8 @@ def blob(frame: Frame, centre: tuple[float, float], radii: tuple[float, float]) 
     """Gives a Gaussian blob `[H, W]` with peak 1; `radii` are its standard deviations in body units."""
     across = np.exp(-0.5 * ((frame.x - centre[0]) / radii[0]) ** 2)
     down = np.exp(-0.5 * ((frame.y - centre[1]) / radii[1]) ** 2)
-    return (down * across).astype(np.float32)
+    peak: Grid = (down * across).astype(np.float32)
+    return peak
 
 
 def disc(frame: Frame, centre: tuple[float, float], radii: tuple[float, float], softness: float) -> Grid:
@@ -43,9 +46,15 @@ def cloud(frame: Frame, rng: np.random.Generator, grain: float) -> Grid:
         rng: the field depends on the body frame, not on the film's size.
         grain: distance between independent values in body units.
     """
-    reach = 4.0  # half size of the field: beyond the film at any usual aspect ratio
+    reach = _FIELD_REACH
     count = int(np.ceil(2 * reach / grain)) + 4
     coarse = rng.standard_normal((count, count), dtype=np.float32)
+    farthest = max(float(np.abs(frame.x).max()), float(np.abs(frame.y).max())) + 2 * grain
+    if farthest > reach:
+        # A very long film: the field repeats itself.
+        repeats = int(np.ceil((farthest - reach) / grain))
+        coarse = np.pad(coarse, repeats, mode="wrap")
+        reach += repeats * grain
     width, height = frame.canvas_size
     left, top = (float(frame.x[0, 0]) + reach) / grain, (float(frame.y[0, 0]) + reach) / grain
     step = frame.pixel / grain

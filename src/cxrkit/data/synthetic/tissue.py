@@ -47,7 +47,8 @@ def _inside_heart(frame: Frame, chest: Chest) -> Grid:
     middle = chest.midline(frame.y)
     left = middle + chest.heart_border(frame.y, "left")
     right = middle - chest.heart_border(frame.y, "right")
-    return np.minimum(_single(left) - frame.x, frame.x - _single(right))
+    inside: Grid = np.minimum(_single(left) - frame.x, frame.x - _single(right))
+    return inside
 
 
 def side_grids(frame: Frame, chest: Chest, side: str, heart: Grid) -> SideGrids:
@@ -84,7 +85,9 @@ def draw_soft_tissue(frame: Frame, chest: Chest) -> Grid:
     inside = np.clip(1 - x / torso, 0, 1)
     density = np.sqrt(np.sqrt(inside * np.float32(2.2))).clip(0, 1)
     # Pectoral and shoulder muscles lie over the upper lungs' outer parts.
-    density += 0.07 * np.exp(-0.5 * ((x - 0.62) / 0.2) ** 2) * np.exp(-0.5 * ((y - chest.apex - 0.42) / 0.25) ** 2)
+    density += (
+        0.07 * np.exp(-0.5 * ((x - 0.62) / 0.2) ** 2) * np.exp(-0.5 * ((y - chest.apex - 0.42) / 0.25) ** 2)
+    )
     density *= _single(0.66 + 0.08 * stout + 0.07 * np.clip((y - 0.1) / 0.8, 0, 1))
     arm_middle = _single(1.04 + 0.12 * stout + 0.11 * (y - chest.apex))
     arm = 1 - ((x - arm_middle) / (0.17 + 0.04 * stout)) ** 2
@@ -108,12 +111,14 @@ def draw_organs(frame: Frame, chest: Chest, heart: Grid, sides: tuple[SideGrids,
     y = frame.y
     # The heart's shadow begins within the great vessels' and ends within the abdomen's.
     depth = np.clip(_inside_heart(frame, chest) / 0.16, 0.0, 1.0)
-    density = (0.08 + 0.10 * depth) * heart
+    density: Grid = (0.08 + 0.10 * depth) * heart
     density *= ramp(y - np.float32(chest.heart_top + 0.10), 0.22)
     middle = _single(chest.midline(y))
     left = _single(chest.pedicle_border(y, "left")) - (frame.x - middle)
     right = (frame.x - middle) + _single(chest.pedicle_border(y, "right"))
-    vessels = ramp(y - np.float32(chest.apex + 0.05), 0.4) * (0.04 + 0.08 * ramp(chest.heart_top + 0.06 - y, 0.2))
+    vessels = ramp(y - np.float32(chest.apex + 0.05), 0.4) * (
+        0.04 + 0.08 * ramp(chest.heart_top + 0.06 - y, 0.2)
+    )
     density += ramp(np.minimum(left, right), 0.05) * vessels
     for grids in sides:
         below = frame.y - grids.dome

@@ -113,7 +113,8 @@ DRAWABLE: Mapping[str, Drawable] = MappingProxyType(
         ),
         "consolidation": _lesion("Consolidation", _ONE_ZONE),
         "pneumonia": _lesion(
-            "Pneumonia", (*_either(_LOWER, _MID), *_both(_LOWER), *_either(_UPPER, _MID), *_both(_LOWER, _MID))
+            "Pneumonia",
+            (*_either(_LOWER, _MID), *_both(_LOWER), *_either(_UPPER, _MID), *_both(_LOWER, _MID)),
         ),
         "lung opacity": _lesion(
             "Lung Opacity", (*_either(_LOWER, _MID), *_both(_LOWER, _MID), *_either(_UPPER, _MID))
@@ -128,7 +129,9 @@ DRAWABLE: Mapping[str, Drawable] = MappingProxyType(
         "pleural thickening": _lesion("Pleural Other", (*_either(_APEX), *_both(_APEX), *_either(_MID))),
         "emphysema": _lesion("", _both("lung")),
         "endotracheal tube": _device(_midline("trachea", "upper mediastinum")),
-        "nasogastric tube": _device(_midline("upper mediastinum", "cardiac silhouette", "left hemidiaphragm")),
+        "nasogastric tube": _device(
+            _midline("upper mediastinum", "cardiac silhouette", "left hemidiaphragm")
+        ),
         "central venous catheter": _device(
             (
                 Placement(("svc", "cavoatrial junction"), "right"),

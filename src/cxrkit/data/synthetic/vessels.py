@@ -36,10 +36,12 @@ def draw_vessels(frame: Frame, chest: Chest, congestion: float = 0.0) -> Grid:
     rng = np.random.default_rng(chest.body.vessel_seed)
     trees = [_tree(chest, side, congestion, rng) for side in SIDES]
     segments, widths, strengths = (np.concatenate(parts) for parts in zip(*trees, strict=True))
-    return draw_segments(frame, segments, widths, strengths, blur=0.004)
+    return draw_segments(frame, segments, widths, strengths)
 
 
-def _tree(chest: Chest, side: str, congestion: float, rng: np.random.Generator) -> tuple[Points, Vector, Vector]:
+def _tree(
+    chest: Chest, side: str, congestion: float, rng: np.random.Generator
+) -> tuple[Points, Vector, Vector]:
     sign = SIGN[side]
     shoots = _trunks(chest, side, congestion, rng)
     segments, widths, strengths = [], [], []
@@ -61,13 +63,17 @@ def _tree(chest: Chest, side: str, congestion: float, rng: np.random.Generator) 
 def _trunks(chest: Chest, side: str, congestion: float, rng: np.random.Generator) -> _Shoots:
     x, y = chest.hilum_of(side)
     # More and thicker trunks point down than up, as upright blood flow does.
-    directions = np.concatenate([rng.uniform(-1.5, -0.5, 3), rng.uniform(-0.4, 0.5, 2), rng.uniform(0.45, 1.4, 5)])
+    directions = np.concatenate(
+        [rng.uniform(-1.5, -0.5, 3), rng.uniform(-0.4, 0.5, 2), rng.uniform(0.45, 1.4, 5)]
+    )
     upward = directions < 0
     widths = 0.021 * np.where(upward, 0.72, 1.0) * (1 + congestion * np.where(upward, 1.0, 0.5))
     widths *= chest.body.vessel_richness
     start_y = y + 0.08 * np.sin(directions)
     start_x = np.full_like(start_y, x - 0.06 * SIGN[side])
-    return _Shoots(np.stack([start_x, start_y], 1), directions, rng.uniform(0.13, 0.2, len(directions)), widths)
+    return _Shoots(
+        np.stack([start_x, start_y], 1), directions, rng.uniform(0.13, 0.2, len(directions)), widths
+    )
 
 
 def _fork(shoots: _Shoots, rng: np.random.Generator) -> _Shoots:

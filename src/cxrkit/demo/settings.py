@@ -1,0 +1,82 @@
+"""Sizes of the demo: small enough for minutes on two CPU cores, large enough to learn from the film."""
+
+from pathlib import Path
+
+from cxrkit.config import ClassifySettings, VQASettings, load_settings
+
+PATIENTS = 520
+IMAGE_SIZE = 192
+INPUT_SIZE = 128
+
+_DATA: dict[str, object] = {
+    "image_size": INPUT_SIZE,
+    "image_store_size": INPUT_SIZE,
+    "quality_grade": "B",
+    "questions_per_image": 10,
+    "question_sampling": "balanced",
+    "augment": True,
+}
+_TRAINING: dict[str, object] = {
+    "gradient_accumulation_steps": 1,
+    "lr_scheduler_type": "cosine",
+    "gradient_checkpointing": False,
+    "dataloader_num_workers": 0,
+    "dataloader_pin_memory": False,
+    "logging_steps": 10,
+    "early_stopping_patience": 0,
+    "save_total_limit": 1,
+}
+_VQA_MODEL: dict[str, object] = {
+    "visual_backbone": "resnet10t",
+    "pretrained": False,
+    "text_encoder": "scratch:tiny",
+    "visual_feature_dim": 128,
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "sim_layers": 1,
+    "visual_patches": 4,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "max_question_length": 64,
+}
+
+
+def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int) -> VQASettings:
+    """Gives the settings of the demo's VQA model.
+
+    Args:
+        output_dir: the run's folder.
+        paths: the data section's paths.
+        seed: of everything random.
+    """
+    training = _TRAINING | {
+        "output_dir": output_dir,
+        "batch_size_per_gpu": 16,
+        "learning_rate": 1.5e-3,
+        "num_epochs": 7,
+        "chexpert_loss_weight": 1.0,
+        "chexpert_blank": "negative",
+        "metric_for_best_model": "binary_balanced_accuracy",
+        "seed": seed,
+    }
+    return load_settings(None, "vqa", _flat(model=_VQA_MODEL, data=_DATA | paths, training=training))
+
+
+def classifier_settings(output_dir: Path, paths: dict[str, object], seed: int) -> ClassifySettings:
+    """Gives the settings of the demo's classifier; arguments as for `vqa_settings`."""
+    training = _TRAINING | {
+        "output_dir": output_dir,
+        "batch_size_per_gpu": 16,
+        "learning_rate": 2e-3,
+        "num_epochs": 10,
+        "seed": seed,
+    }
+    model: dict[str, object] = {"visual_backbone": "resnet10t", "pretrained": False, "drop_path_rate": 0.0}
+    return load_settings(None, "classify", _flat(model=model, data=_DATA | paths, training=training))
+
+
+def _flat(**sections: dict[str, object]) -> dict[str, object]:
+    keys = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return keys | {"wandb.enabled": False, "deepspeed.enabled": False}

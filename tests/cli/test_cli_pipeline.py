@@ -1,0 +1,151 @@
+"""The verbs one after the other on a tiny synthetic data set, as a user would call them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cxrkit.cli import main
+from cxrkit.config import load_settings
+
+TINY = """
+model: {visual_backbone: resnet10t, pretrained: false, text_encoder: scratch:tiny, visual_feature_dim: 16,
+        visual_patches: 2, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 1,
+        num_attention_heads: 2, sim_layers: 1, max_question_length: 32}
+data: {image_size: 32, quality_grade: B, questions_per_image: 2, max_samples: 8}
+training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 1, gradient_checkpointing: false,
+           dataloader_num_workers: 0, dataloader_pin_memory: false}
+wandb: {enabled: false}
+deepspeed: {enabled: false}
+"""
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    """Runs a command line in an empty folder; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def sources(synthetic_root: Path) -> list[object]:
+    folders = synthetic_root / "mimic-cxr-jpg", synthetic_root / "mimic-ext-cxr-qba"
+    return ["--mimic_cxr_path", folders[0], "--mimic_qa_path", folders[1]]
+
+
+def test_synth_writes_and_refuses_to_overwrite(call, tmp_path):
+    code, out, _ = call("synth", "data", "--patients", 2, "--image_size", 64, "--workers", 1)
+    assert code == 0
+    assert "patients" in out
+    assert (tmp_path / "data/mimic-cxr-jpg/mimic-cxr-2.0.0-split.csv.gz").is_file()
+    code, _, err = call("synth", "data", "--patients", 2)
+    assert code == 2
+    assert "expected" in err
+
+
+def test_synth_lists_defects_and_knows_them(call):
+    code, out, _ = call("synth", "--list_defects")
+    assert code == 0
+    assert "missing_image" in out
+    code, _, err = call("synth", "data", "--patients", 2, "--defect", "nonsense")
+    assert code == 2
+    assert "missing_image" in err
+
+
+def test_prepare_and_analyze(call, sources, tmp_path):
+    size = ["--set", "data.image_store_size=96"]
+    code, out, _ = call("prepare", *sources, *size, "--set", "data.image_size=64")
+    assert code == 0
+    assert "0 rejects" in out
+    code, out, _ = call("analyze", "--output_dir", "analysis")
+    assert code == 0
+    assert "ready for training: yes" in out
+    assert json.loads((tmp_path / "analysis/analysis_report.json").read_text())["ready"] is True
+
+
+def test_prepare_counts_what_it_skips(call, synthetic_root, tmp_path):
+    films = tmp_path / "films"
+    shutil.copytree(synthetic_root / "mimic-cxr-jpg", films)
+    next(films.glob("files/p1*/p*/s*/*.jpg")).unlink()
+    questions = synthetic_root / "mimic-ext-cxr-qba"
+    code, out, _ = call("prepare", "--mimic_cxr_path", films, "--mimic_qa_path", questions)
+    assert code == 0
+    assert "missing_image" in out
+    assert "rejects.csv" in out
+
+
+def test_a_workspace_of_other_data_is_refused(call, sources, workspace, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    code, _, err = call("analyze", *sources[:2], "--mimic_qa_path", other, "--workspace", workspace)
+    assert code == 2
+    assert "--workspace" in err
+
+
+def test_data_that_is_not_ready_ends_with_1(call, sources, tmp_path):
+    (tmp_path / "films_only.yaml").write_text("task: classify\n")
+    code, out, _ = call("analyze", "--config", "films_only.yaml", *sources[:2])
+    assert code == 1
+    assert "ready for training: no" in out
+
+
+def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspace, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    train = ["train", "vqa", "--config", "tiny.yaml", "--workspace", workspace, "--output_dir", "run"]
+    code, _, err = call(*train)
+    assert code == 2
+    assert "DATA ANALYSIS NOT FOUND" in err
+    assert f"python analyze_data.py --config tiny.yaml --workspace {workspace}" in err
+    code, out, _ = call(*train, "--skip_data_check", "--disable_wandb")
+    assert code == 0
+    assert "run/best_model" in out
+    resolved = load_settings(tmp_path / "run/config.json", "vqa")
+    assert resolved.data.image_store_size == 96
+    assert resolved.data.mimic_cxr_jpg_path.name == "mimic-cxr-jpg"
+    code, out, _ = call(
+        "evaluate", "--model_path", "run/best_model", "--split", "validate", "--set", "data.max_samples=2"
+    )
+    assert code == 0
+    assert "Binary: balanced accuracy" in out
+    assert (tmp_path / "evaluation_results/predictions.parquet").is_file()
+
+
+def test_the_model_must_fit_the_stored_images(call, workspace):
+    code, _, err = call("train", "classify", "--workspace", workspace, "--skip_data_check")
+    assert code == 2
+    assert "data.image_size: found 224" in err
+
+
+def test_evaluation_of_a_folder_without_a_model(call, workspace):
+    code, _, err = call("evaluate", "--model_path", "nowhere", "--workspace", workspace)
+    assert code == 2
+    assert "no model in nowhere" in err
+
+
+def test_demo_shows_its_table_and_where_the_report_is(call, monkeypatch, tmp_path):
+    from cxrkit.demo import DemoResult
+
+    given = []
+
+    def run_demo(output_dir, data, seed, progress):
+        given.append((output_dir, data, seed))
+        progress("training vqa", 1, 1)
+        row = ("Binary: balanced accuracy", "0.800 [0.700, 0.900]", "0.500", "0.510", "0.500")
+        return DemoResult(tmp_path / "report.html", [row], {"data": 12.0, "evaluation": 30.0})
+
+    monkeypatch.setattr("cxrkit.demo.run_demo", run_demo)
+    code, out, _ = call("demo", "--data", "films", "--output_dir", "out", "--seed", 4)
+    assert (code, given) == (0, [(Path("out"), Path("films"), 4)])
+    assert "0.800 [0.700, 0.900]" in out
+    assert "42" in out
+    assert f"report: {tmp_path / 'report.html'}" in out

@@ -1,0 +1,128 @@
+"""Opening an index: what is refused, and that nothing grows with the data."""
+
+import json
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from handmade_release import make_release
+
+from cxrkit.data.index import Index
+from cxrkit.data.index.opener import column_array
+from cxrkit.data.index.schemas import TABLES, table_schema
+from cxrkit.data.index.table_writer import TableWriter, TextTable
+from cxrkit.data.prepare import prepare_workspace
+from cxrkit.data.rejects import REJECT_MEANINGS, Reject, RejectLog, read_rejects
+from cxrkit.errors import ArtifactError
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    release = make_release()
+    mimic, qba = release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba")
+    prepare_workspace(mimic, qba, tmp_path / "workspace", 32)
+    return tmp_path / "workspace"
+
+
+def test_missing_workspace(tmp_path):
+    with pytest.raises(ArtifactError, match="no prepared workspace") as caught:
+        Index.open(tmp_path)
+    assert "cxrkit prepare" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv"]
+)
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_damaged_file_is_named(workspace, name, damage):
+    path = workspace / "index" / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(data[:-1])
+    with pytest.raises(ArtifactError, match=name):
+        Index.open(workspace)
+
+
+def test_another_schema_version(workspace):
+    path = workspace / "index" / "fingerprint.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+    with pytest.raises(ArtifactError, match="another version"):
+        Index.open(workspace)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_broken_fingerprint(workspace, text):
+    (workspace / "index" / "fingerprint.json").write_text(text)
+    with pytest.raises(ArtifactError, match="damaged"):
+        Index.open(workspace)
+
+
+def test_a_worker_receives_a_path_not_tables(workspace):
+    index = Index.open(workspace)
+    message = pickle.dumps(index)
+    assert len(message) < 1000
+    assert pickle.loads(message).fingerprint == index.fingerprint
+
+
+def test_fingerprint_file(workspace):
+    record = json.loads((workspace / "index" / "fingerprint.json").read_text())
+    assert record["settings"] == {"image_store_size": 32}
+    assert len(record["fingerprint"]) == 64
+    assert record["sources"]["mimic_cxr_jpg_path"].endswith("mimic")
+    assert record["counts"]["images"]["total"] == 6
+
+
+def test_writer_in_several_batches(tmp_path):
+    generator = np.random.default_rng(0)
+    rows = [
+        (int(a), int(b), 1.0, 2.0, 3.0, 4.0, bool(a % 2), 3) for a, b in generator.integers(0, 99, (50, 2))
+    ]
+    with TableWriter(tmp_path, "answer_boxes") as writer:
+        for number, row in enumerate(rows):
+            writer.add(row)
+            if number % 7 == 0:
+                writer.flush()
+    table = pa.ipc.open_file(str(tmp_path / "answer_boxes.arrow")).read_all()
+    assert table.schema.equals(table_schema("answer_boxes"), check_metadata=True)
+    assert table.column("question_row").num_chunks > 1
+    assert column_array(table.column("question_row")).tolist() == [row[0] for row in rows]
+    assert column_array(table.column("is_fallback")).tolist() == [row[6] for row in rows]
+
+
+def test_texts_keep_their_row(tmp_path):
+    with TableWriter(tmp_path, "texts") as writer:
+        texts = TextTable(writer)
+        rows = [texts.row(text) for text in ("a", "b", "a")]
+        writer.flush()
+        rows += [texts.row(text) for text in ("c", "b")]
+    assert rows == [0, 1, 0, 2, 1]
+    assert pa.ipc.open_file(str(tmp_path / "texts.arrow")).read_all().column("text").to_pylist() == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_rejects_are_sorted_and_read_back(tmp_path):
+    rejects = RejectLog()
+    rejects.add(Reject("unknown_rating", "question", 10000001, 50000002, question_id="D02, x", where="a\nb"))
+    rejects.add(Reject("missing_image", "image", 10000002, 50000001, "abc"))
+    rejects.add(Reject("missing_image", "image", 10000001, 50000009, "abc", detail='a "quoted" detail'))
+    rejects.write(tmp_path / "rejects.csv")
+    assert read_rejects(tmp_path / "rejects.csv") == rejects.rows == sorted(rejects.rows)
+    assert rejects.counts() == {"missing_image": 2, "unknown_rating": 1}
+    with pytest.raises(KeyError):
+        rejects.add(Reject("some_new_code", "image"))
+
+
+def test_every_reject_code_is_documented(request):
+    text = (request.config.rootpath / "docs" / "index_format.md").read_text()
+    assert [code for code in REJECT_MEANINGS if f"`{code}`" not in text] == []
+
+
+def test_every_column_is_documented(request):
+    text = (request.config.rootpath / "docs" / "index_format.md").read_text()
+    names = {field.name for table in TABLES for field in table_schema(table)}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []

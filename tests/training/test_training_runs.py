@@ -1,0 +1,170 @@
+"""Both tasks trained for a few steps through the engine: what a run leaves, and that it repeats."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cxrkit.config import load_settings
+from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.inference.classification import predict_classifier
+from cxrkit.inference.questions import predict_vqa
+from cxrkit.models.classifier import CXRClassifier
+from cxrkit.models.vqa import SSGVQAModel
+from cxrkit.training.classify import train_classifier
+from cxrkit.training.vqa import train_vqa
+from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDINGS, Head
+
+COMMON = {
+    "data.image_size": 64,
+    "data.image_store_size": 96,
+    "data.quality_grade": "B",
+    "data.questions_per_image": 4,
+    "training.batch_size_per_gpu": 4,
+    "training.gradient_accumulation_steps": 1,
+    "training.max_steps": 4,
+    "training.eval_steps": 2,
+    "training.save_steps": 2,
+    "training.logging_steps": 1,
+    "training.dataloader_num_workers": 0,
+    "training.gradient_checkpointing": False,
+    "wandb.enabled": False,
+    "model.visual_backbone": "resnet10t",
+    "model.pretrained": False,
+}
+TINY_VQA = {
+    "model.text_encoder": "scratch:tiny",
+    "model.visual_feature_dim": 32,
+    "model.hidden_size": 32,
+    "model.intermediate_size": 64,
+    "model.num_hidden_layers": 1,
+    "model.num_attention_heads": 4,
+    "model.sim_layers": 1,
+    "model.visual_patches": 2,
+    "model.max_question_length": 48,
+}
+
+
+def vqa_settings(workspace, output_dir, **more):
+    paths = {"data.workspace": workspace, "training.output_dir": output_dir}
+    return load_settings(None, "vqa", COMMON | TINY_VQA | paths | more)
+
+
+def classify_settings(workspace, output_dir, **more):
+    paths = {"data.workspace": workspace, "training.output_dir": output_dir}
+    return load_settings(None, "classify", COMMON | paths | more)
+
+
+@pytest.fixture(scope="module")
+def vqa_run(workspace, tmp_path_factory):
+    settings = vqa_settings(workspace, tmp_path_factory.mktemp("vqa") / "run")
+    steps = []
+    run = train_vqa(settings, progress=lambda stage, done, total: steps.append((stage, done, total)))
+    return settings, run, steps
+
+
+@pytest.fixture(scope="module")
+def classifier_run(workspace, tmp_path_factory):
+    settings = classify_settings(workspace, tmp_path_factory.mktemp("classify") / "run")
+    return settings, train_classifier(settings)
+
+
+def test_a_run_leaves_settings_checkpoints_metrics_and_a_whole_model(vqa_run):
+    settings, run, steps = vqa_run
+    assert load_settings(run.run_dir / "config.json", "vqa") == settings
+    assert {path.name for path in run.run_dir.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4"}
+    assert (run.run_dir / "checkpoint-4" / "model.safetensors").is_file()
+    lines = [json.loads(line) for line in (run.run_dir / "metrics.jsonl").read_text().splitlines()]
+    parts = {
+        "loss_binary",
+        "loss_category",
+        "loss_region",
+        "loss_severity",
+        "loss_chexpert",
+        "loss_graph_box",
+    }
+    assert parts <= set(lines[0])
+    assert any("eval_binary_balanced_accuracy" in line for line in lines)
+    assert [step[1:] for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    SSGVQAModel.load(run.best_model)
+    metadata = json.loads((run.best_model / "training_metadata.json").read_text())
+    assert metadata["validation_metrics"] == run.metrics
+    assert metadata["step"] == run.step
+
+
+def test_the_same_seed_gives_the_same_weights(vqa_run, workspace, tmp_path):
+    _, first, _ = vqa_run
+    again = train_vqa(vqa_settings(workspace, tmp_path / "again"))
+    one, two = (load_file(run.run_dir / "checkpoint-4" / "model.safetensors") for run in (first, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
+    settings, run, _ = vqa_run
+    table = predict_vqa(run.best_model, settings, compute_attention=True)
+    by_condition = {}
+    for row in table.to_pylist():
+        by_condition.setdefault(row["condition"], []).append(row)
+        assert len(row["probabilities"]) == len(CLASSES_OF_HEAD[Head(row["head"])])
+        assert all(0 <= value <= 1 for value in row["probabilities"])
+        assert row["answer_predicted"]
+    rows = {name: [row["question_row"] for row in part] for name, part in by_condition.items()}
+    assert set(rows) == {"model", "blank_image", "majority", "question_only"}
+    assert len({tuple(part) for part in rows.values()}) == 1
+    attention = by_condition["model"][0]["attention"]
+    assert len(attention) == 4
+    assert sum(attention) <= 1 + 1e-5
+    references = {
+        tuple(map(tuple, (row["classes_reference"] for row in part))) for part in by_condition.values()
+    }
+    assert len(references) == 1
+
+
+def test_blank_image_answers_do_not_depend_on_the_film(vqa_run):
+    settings, run, _ = vqa_run
+    table = predict_vqa(run.best_model, settings, conditions=("blank_image",)).to_pylist()
+    by_text = {}
+    for row in table:
+        by_text.setdefault((row["question"], row["question_type"]), set()).add(
+            tuple(round(value, 4) for value in row["probabilities"])
+        )
+    assert all(len(values) == 1 for values in by_text.values())
+
+
+def test_classifier_predicts_each_labelled_study(classifier_run):
+    settings, run = classifier_run
+    CXRClassifier.load(run.best_model)
+    table = predict_classifier(run.best_model, settings).to_pylist()
+    studies = [row["study_id"] for row in table if row["condition"] == "model"]
+    assert len(set(studies)) == len(studies) > 0
+    assert {len(row["probabilities"]) for row in table} == {len(FINDINGS)}
+    majority = [tuple(row["probabilities"]) for row in table if row["condition"] == "majority"]
+    assert len(set(majority)) == 1
+
+
+def test_a_folder_in_use_is_not_overwritten(vqa_run, workspace):
+    settings, run, _ = vqa_run
+    before = (run.best_model / "model.safetensors").read_bytes()
+    with pytest.raises(ArtifactError, match="earlier run"):
+        train_vqa(settings)
+    assert (run.best_model / "model.safetensors").read_bytes() == before
+
+
+def test_an_unknown_metric_is_told_before_any_work(workspace, tmp_path):
+    settings = vqa_settings(workspace, tmp_path / "run", **{"training.metric_for_best_model": "bleu"})
+    with pytest.raises(SettingsError, match="bleu"):
+        train_vqa(settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_early_stopping_ends_a_run_without_progress(workspace, tmp_path):
+    settings = classify_settings(
+        workspace,
+        tmp_path / "run",
+        **{"training.learning_rate": 1e-12, "training.max_steps": 30, "training.early_stopping_patience": 2},
+        **{"training.eval_steps": 1, "training.metric_for_best_model": "mean_auroc", "data.max_samples": 8},
+    )
+    train_classifier(settings)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert max(line["step"] for line in lines) < 30
