@@ -23,6 +23,8 @@ def config() -> SSGVQAConfig:
         text_encoder="scratch:tiny",
         text_config=scratch_text_config("scratch:tiny", vocabulary_size=40, max_length=16),
         entities=ENTITIES,
+        entity_name_shape=(3, 2),
+        region_name_shape=(26, 3),
         image_size=64,
         image_mean=(0.5, 0.5, 0.5),
         image_std=(0.25, 0.25, 0.25),
@@ -40,14 +42,21 @@ def config() -> SSGVQAConfig:
 @pytest.fixture
 def model(config: SSGVQAConfig) -> SSGVQAModel:
     torch.manual_seed(0)
-    model = SSGVQAModel(config).eval()
+    model = fill_names(SSGVQAModel(config)).eval()
     model.scene_graph.set_reference_boxes(torch.tensor([0.2, 0.3, 0.6, 0.8]).expand(26, 4))
     return model
 
 
+def fill_names(model: SSGVQAModel) -> SSGVQAModel:
+    """Gives a network without a tokenizer some names, as training does from the data's vocabularies."""
+    for matcher in (model.questions.entities, model.questions.regions):
+        matcher.pieces.random_(4, 40)
+        matcher.owner.copy_(torch.arange(len(matcher.owner)))
+    return model
+
+
 def ask(model: SSGVQAModel, films, images_of, ids, mask):
-    words = model.questions(ids, mask)
-    return model.answer(films, images_of, words, mask.bool())
+    return model.answer(films, images_of, model.questions(ids, mask))
 
 
 @torch.no_grad()
@@ -89,7 +98,7 @@ def test_predicted_graph_never_reads_the_data_sets_graph(model):
 @torch.no_grad()
 @pytest.mark.parametrize(("source", "reads_findings"), [("anatomy", False), ("oracle", True)])
 def test_graph_sources_read_what_they_say(config, source, reads_findings):
-    model = SSGVQAModel(replace(config, scene_graph_source=source)).eval()
+    model = fill_names(SSGVQAModel(replace(config, scene_graph_source=source))).eval()
     images, boxes = torch.randn(1, 3, 64, 64), torch.tensor([0.1, 0.1, 0.5, 0.6]).repeat(1, 26, 1)
     boxes[0, 0] = 0.0
     none, some = torch.zeros(1, 26, len(ENTITIES)), torch.ones(1, 26, len(ENTITIES))
@@ -101,7 +110,7 @@ def test_graph_sources_read_what_they_say(config, source, reads_findings):
 
 @torch.no_grad()
 def test_no_graph_means_nodes_do_not_matter(config):
-    model = SSGVQAModel(replace(config, scene_graph_source="none")).eval()
+    model = fill_names(SSGVQAModel(replace(config, scene_graph_source="none"))).eval()
     films = model.encode_images(torch.randn(1, 3, 64, 64))
     ids = torch.tensor([[2, 5, 3]])
     answers = ask(model, films, torch.tensor([0]), ids, torch.ones_like(ids))

@@ -60,6 +60,9 @@ class ModelSettings(Section):
         default=0.1, description="dropout of attention weights"
     )
     sim_layers: values.CountOrZero = Field(default=2, description="layers of the scene-embedded interaction")
+    graph_readings: values.CountOrZero = Field(
+        default=8, description="soft queries with which a question reads the scene graph; 0 = without"
+    )
     num_binary_classes: values.Count = Field(default=2, description="no, yes (fixed)")
     num_category_classes: values.Count = Field(default=14, description="the CheXpert findings (fixed)")
     num_region_classes: values.Count = Field(default=26, description="the anatomical regions (fixed)")

@@ -88,15 +88,12 @@ class Predictor:
         """
         texts, inverse = np.unique(np.asarray(questions, dtype=object), return_inverse=True)
         tokens = self.tokenize([str(text) for text in texts])
-        mask = tokens["attention_mask"].to(self.device)
-        words = self.model.questions(tokens["input_ids"].to(self.device), mask)
-        rows = torch.from_numpy(inverse).to(self.device)
+        encoded = self.model.questions(
+            tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
+        )
+        asked = encoded.rows(torch.from_numpy(inverse).to(self.device))
         answers = self.model.answer(
-            films,
-            image_of_question.to(self.device),
-            words[rows],
-            mask[rows].bool(),
-            with_attention=with_attention,
+            films, image_of_question.to(self.device), asked, with_attention=with_attention
         )
         return _as_arrays(answers)
 

@@ -5,20 +5,27 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrkit.errors import WeightsError
+from cxrkit.models.configuration import ClassifierConfig
+from cxrkit.models.storage import WEIGHTS_FILE
 
-NETWORK_ERRORS = (OSError, ValueError, RuntimeError)
+# What timm and the hub raise when weights are out of reach or do not fit.
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, SafetensorError)
+CLASSIFIER_PREFIX = "network."
 
 
 def create_backbone(name: str, pretrained: bool | str, **arguments: Any) -> Any:
-    """Creates a timm model with random, hub or local weights.
+    """Creates a timm model with random, published or local weights.
 
     Args:
         name: any name timm knows.
-        pretrained: False for random weights, True for timm's own, a path for a local weight file.
+        pretrained: False for random weights, True for timm's own, a path for a local weight file or for the
+            `best_model` folder of a classifier with the same backbone.
         arguments: passed on to `timm.create_model`.
 
     Returns:
@@ -29,16 +36,12 @@ def create_backbone(name: str, pretrained: bool | str, **arguments: Any) -> Any:
     """
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        raise WeightsError(
-            f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
-        )
-    if isinstance(pretrained, str):
-        if not Path(pretrained).is_file():
-            raise WeightsError(f"no weight file at {pretrained}", next_step="mend model.pretrained")
-        arguments["pretrained_cfg_overlay"] = {"file": pretrained}
+        raise WeightsError(f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close)
     try:
+        if isinstance(pretrained, str):
+            arguments["pretrained_cfg_overlay"] = _local_source(Path(pretrained), name)
         return timm.create_model(name, pretrained=bool(pretrained), **arguments)
-    except NETWORK_ERRORS as error:
+    except LOADING_ERRORS as error:
         if not pretrained:
             raise
         raise WeightsError(
@@ -47,6 +50,29 @@ def create_backbone(name: str, pretrained: bool | str, **arguments: Any) -> Any:
             found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
         ) from error
+
+
+def _local_source(path: Path, name: str) -> dict[str, Any]:
+    """Gives timm's description of local weights: a file as it is, or the network inside a classifier."""
+    if path.is_file():
+        return {"file": str(path)}
+    if not path.is_dir():
+        raise WeightsError(
+            f"no weights at {path}",
+            expected="a weight file, or the best_model folder of a classifier",
+            found="no such file or folder",
+            next_step="mend model.pretrained",
+        )
+    config = ClassifierConfig.load(path)
+    if config.visual_backbone != name:
+        raise WeightsError(
+            "the classifier's weights are of another backbone",
+            expected=f"a classifier with visual_backbone {name}",
+            found=f"{config.visual_backbone} in {path}",
+            next_step="make model.visual_backbone the same in both runs",
+        )
+    state = load_file(str(path / WEIGHTS_FILE))
+    return {"state_dict": {key.removeprefix(CLASSIFIER_PREFIX): value for key, value in state.items()}}
 
 
 class FeatureMap(nn.Module):

@@ -70,8 +70,10 @@ class SSGVQAConfig(ModelConfig):
 
     Attributes:
         entities: names of the finding entities, in the order of the scene graph's finding logits.
+        entity_name_shape: number of entity names and pieces of the longest; region_name_shape likewise.
         text_config: the text encoder's own configuration.
         image_mean: per channel, in units of the full range; image_std likewise.
+        graph_readings: soft queries with which a question reads the scene graph; 0 leaves this path out.
         visual_patches: side of the grid of visual tokens that enters the fusion.
     """
 
@@ -79,6 +81,8 @@ class SSGVQAConfig(ModelConfig):
     text_encoder: str
     text_config: dict[str, Any]
     entities: tuple[str, ...]
+    entity_name_shape: tuple[int, int]
+    region_name_shape: tuple[int, int]
     image_size: int
     image_mean: tuple[float, ...]
     image_std: tuple[float, ...]
@@ -93,6 +97,7 @@ class SSGVQAConfig(ModelConfig):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     sim_layers: int = 2
+    graph_readings: int = 8
     visual_patches: int = 7
     scene_graph_source: str = "predicted"
     roi_source: str = "roi"

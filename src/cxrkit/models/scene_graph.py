@@ -104,6 +104,7 @@ class SceneGraphHead(nn.Module):
             boxes_cxcywh_rel=boxes,
             presence_logits=self.presence(states).squeeze(-1),
             finding_logits=self.findings(torch.cat([states, local], dim=-1)),
+            pooled=local,
         )
 
 
@@ -149,13 +150,16 @@ class SceneNodes(nn.Module):
             nn.Linear(6 + region_dim + entity_dim + channels, hidden_size), nn.LayerNorm(hidden_size)
         )
 
-    def forward(self, features: Tensor, boxes_xyxy_rel: Tensor, entity_weights: Tensor) -> Tensor:
+    def forward(
+        self, features: Tensor, boxes_xyxy_rel: Tensor, entity_weights: Tensor, local: Tensor | None = None
+    ) -> Tensor:
         """Gives nodes.
 
         Args:
             features: `[B, C, h, w]`.
             boxes_xyxy_rel: `[B, 26, 4]`.
             entity_weights: `[B, 26, E]` probability (or presence) of each entity in each region.
+            local: `[B, 26, 2C]` features already pooled at the boxes; None pools them here.
 
         Returns:
             `[B, 26, H]`.
@@ -167,17 +171,15 @@ class SceneNodes(nn.Module):
         geometry = geometry.clamp(max=4.0)
         entity = entity_weights @ self.entity_embedding
         region = self.region_embedding.expand(len(features), -1, -1)
-        parts = [geometry.to(features.dtype), region, entity, self._roi_features(features, boxes_xyxy_rel)]
+        roi = self._roi_features(features, boxes_xyxy_rel, local)
+        parts = [geometry.to(features.dtype), region, entity, roi]
         nodes: Tensor = self.project(torch.cat(parts, dim=-1))
         return nodes
 
-    def _roi_features(self, features: Tensor, boxes_xyxy_rel: Tensor) -> Tensor:
-        whole = pooled(features)[:, None].expand(-1, boxes_xyxy_rel.shape[1], -1)
-        if self.roi_source == "global":
-            pooled_values = whole
-        else:
-            pooled_values = pool_regions(features, boxes_xyxy_rel)
-            if self.roi_source == "both":
-                pooled_values = pooled_values + whole
-        result: Tensor = self.roi(pooled_values)
+    def _roi_features(self, features: Tensor, boxes_xyxy_rel: Tensor, local: Tensor | None) -> Tensor:
+        values = pooled(features)[:, None].expand(-1, boxes_xyxy_rel.shape[1], -1)
+        if self.roi_source != "global":
+            at_boxes = pool_regions(features, boxes_xyxy_rel) if local is None else local
+            values = values + at_boxes if self.roi_source == "both" else at_boxes
+        result: Tensor = self.roi(values)
         return result

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from cxrkit.errors import SettingsError, WeightsError
+from cxrkit.models.names import NameMatcher
+from cxrkit.models.outputs import EncodedQuestions
 
 SCRATCH = "scratch:"
 SCRATCH_SIZES: dict[str, dict[str, int]] = {
@@ -132,21 +134,32 @@ def _unavailable(name: str, error: Exception) -> WeightsError:
 
 
 class QuestionEncoder(nn.Module):
-    """Encodes question tokens and brings them to the network's width.
+    """Encodes question tokens in the network's width, and finds the names of entities and regions in them.
 
     Args:
         encoder: a BERT-like model.
         hidden_size: width of the network.
+        entities: matcher of the finding entities.
+        regions: matcher of the 26 regions.
     """
 
-    def __init__(self, encoder: PreTrainedModel, hidden_size: int) -> None:
+    def __init__(
+        self, encoder: PreTrainedModel, hidden_size: int, entities: NameMatcher, regions: NameMatcher
+    ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.entities = entities
+        self.regions = regions
         width = int(encoder.config.hidden_size)
         self.project = nn.Identity() if width == hidden_size else nn.Linear(width, hidden_size)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Encodes questions: `[U, T]` token ids and mask -> `[U, T, H]`."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> EncodedQuestions:
+        """Encodes questions of `[U, T]` token ids and mask."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        result: Tensor = self.project(states)
-        return result
+        embedding = self.encoder.get_input_embeddings()
+        return EncodedQuestions(
+            words=self.project(states),
+            mask=attention_mask.bool(),
+            entity_scores=self.entities(embedding, input_ids, attention_mask),
+            region_scores=self.regions(embedding, input_ids, attention_mask),
+        )

@@ -11,12 +11,17 @@ from torch.utils.checkpoint import checkpoint
 from cxrkit.models.attention import FusionLayer
 from cxrkit.models.backbone import FeatureMap, pooled
 from cxrkit.models.configuration import SSGVQAConfig
+from cxrkit.models.graph_reading import GraphReading, Readings
 from cxrkit.models.interaction import SceneEmbeddedInteraction
-from cxrkit.models.outputs import Answers, EncodedFilms, PredictedGraph
+from cxrkit.models.names import empty_matcher
+from cxrkit.models.outputs import Answers, EncodedFilms, EncodedQuestions, PredictedGraph
 from cxrkit.models.scene_graph import SceneGraphHead, SceneNodes, cxcywh_to_xyxy
 from cxrkit.models.storage import load_weights, save_weights
 from cxrkit.models.text import QuestionEncoder, text_encoder_from_config
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, FINDINGS, REGIONS, Head
+
+# How sure the data set's own graph is of what it states, as logits, for the sources that read it.
+PRESENT_LOGIT, ABSENT_LOGIT = 6.0, -6.0
 
 
 class SSGVQAModel(nn.Module):
@@ -41,9 +46,7 @@ class SSGVQAModel(nn.Module):
         width, channels, entities = config.hidden_size, config.visual_feature_dim, len(config.entities)
         dropouts = (config.hidden_dropout_prob, config.attention_probs_dropout_prob)
         self.visual = FeatureMap(config.visual_backbone, pretrained, channels)
-        self.questions = question_encoder or QuestionEncoder(
-            text_encoder_from_config(config.text_config), width
-        )
+        self.questions = question_encoder or _empty_question_encoder(config)
         self.scene_graph = SceneGraphHead(
             channels, entities, _heads(channels), config.attention_probs_dropout_prob
         )
@@ -58,6 +61,8 @@ class SSGVQAModel(nn.Module):
         self.interaction = SceneEmbeddedInteraction(
             config.sim_layers, width, config.num_attention_heads, *dropouts
         )
+        readings = config.graph_readings
+        self.reading = GraphReading(width, config.entities, readings) if readings else None
         self.patches = nn.Sequential(nn.Linear(channels, width), nn.LayerNorm(width))
         self.patch_position = nn.Parameter(torch.randn(config.visual_patches**2, width) * 0.02)
         self.modality = nn.Parameter(torch.randn(3, width) * 0.02)
@@ -87,13 +92,14 @@ class SSGVQAModel(nn.Module):
         graph = (
             self.scene_graph(features) if self.config.scene_graph_source in ("predicted", "none") else None
         )
-        boxes, weights, mask = self._node_inputs(graph, boxes_xyxy_rel, findings)
+        boxes, logits, mask = self._node_inputs(graph, boxes_xyxy_rel, findings)
         grid = functional.adaptive_avg_pool2d(features, self.config.visual_patches).flatten(2).transpose(1, 2)
         return EncodedFilms(
             patches=self.patches(grid) + self.patch_position,
-            nodes=self.nodes(features, boxes, weights),
+            nodes=self.nodes(features, boxes, logits.sigmoid(), None if graph is None else graph.pooled),
             node_mask=mask,
             node_boxes_xyxy_rel=boxes,
+            finding_logits=logits,
             chexpert_logits=self.chexpert(pooled(features)),
             graph=graph,
         )
@@ -101,24 +107,25 @@ class SSGVQAModel(nn.Module):
     def _node_inputs(
         self, graph: PredictedGraph | None, boxes: Tensor | None, findings: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives boxes, entity weights and mask of the nodes for the configured source of the graph."""
+        """Gives boxes, finding logits and mask of the nodes for the configured source of the graph."""
         if graph is not None:
             mask = torch.ones_like(graph.presence_logits, dtype=torch.bool)
+            logits = graph.finding_logits
             if self.config.scene_graph_source == "none":
-                mask = torch.zeros_like(mask)
-            return cxcywh_to_xyxy(graph.boxes_cxcywh_rel), torch.sigmoid(graph.finding_logits), mask
+                mask, logits = torch.zeros_like(mask), torch.full_like(logits, ABSENT_LOGIT)
+            return cxcywh_to_xyxy(graph.boxes_cxcywh_rel), logits, mask
         assert boxes is not None
         assert findings is not None
         mask = (boxes[..., 2:] > boxes[..., :2]).all(-1)
-        weights = findings if self.config.scene_graph_source == "oracle" else torch.zeros_like(findings)
-        return boxes, weights, mask
+        if self.config.scene_graph_source != "oracle":
+            findings = torch.zeros_like(findings)
+        return boxes, ABSENT_LOGIT + findings * (PRESENT_LOGIT - ABSENT_LOGIT), mask
 
     def answer(
         self,
         films: EncodedFilms,
         image_of_question: Tensor,
-        words: Tensor,
-        word_mask: Tensor,
+        questions: EncodedQuestions,
         *,
         with_attention: bool = False,
     ) -> Answers:
@@ -127,10 +134,10 @@ class SSGVQAModel(nn.Module):
         Args:
             films: from `encode_images`.
             image_of_question: `[N]` which film each question is about.
-            words: `[N, T, H]` encoded question tokens; the first stands for the question.
-            word_mask: `[N, T]` True where a token is not padding.
+            questions: N encoded questions.
             with_attention: also give the attention over visual tokens.
         """
+        words, word_mask = questions.words, questions.mask
         node_mask = films.node_mask[image_of_question]
         nodes = self.interaction(films.nodes[image_of_question], node_mask, words, word_mask)
         patches = films.patches[image_of_question]
@@ -143,7 +150,18 @@ class SSGVQAModel(nn.Module):
                 weights = cast("FusionLayer", layer).attention_of_first(tokens, mask)
                 attention = weights[:, -patches.shape[1] :]
             tokens = self._through(layer, tokens, mask)
-        return self._read_out(self.normalise(tokens), words.shape[1], node_mask, attention)
+        tokens = self.normalise(tokens)
+        question, answered = tokens[:, 0], tokens[:, words.shape[1] : words.shape[1] + len(REGIONS)]
+        readings = None
+        if self.reading is not None:
+            readings = self.reading(
+                _mean_word(words, word_mask),
+                questions.entity_scores,
+                questions.region_scores,
+                films.finding_logits[image_of_question],
+            )
+            question = question + readings.state
+        return self._read_out(question, answered, node_mask, readings, attention)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recomputes activations in the backward pass instead of keeping them."""
@@ -157,13 +175,24 @@ class SSGVQAModel(nn.Module):
             return result
         return cast("Tensor", checkpoint(layer, tokens, mask, use_reentrant=False))
 
-    def _read_out(self, tokens: Tensor, words: int, node_mask: Tensor, attention: Tensor | None) -> Answers:
-        question, nodes = tokens[:, 0], tokens[:, words : words + len(REGIONS)]
+    def _read_out(
+        self,
+        question: Tensor,
+        nodes: Tensor,
+        node_mask: Tensor,
+        readings: Readings | None,
+        attention: Tensor | None,
+    ) -> Answers:
         logits = {head: self.heads[str(head)](question) for head in ANSWER_HEADS}
         region = logits[Head.REGION] + self.node_region(nodes).squeeze(-1) * node_mask
+        binary, category = logits[Head.BINARY], logits[Head.CATEGORY]
+        if readings is not None:
+            region = region + readings.region * node_mask
+            category = category + readings.category
+            binary = binary + torch.stack([-readings.yes, readings.yes], dim=-1)
         return Answers(
-            binary=logits[Head.BINARY],
-            category=logits[Head.CATEGORY],
+            binary=binary,
+            category=category,
             region=region,
             severity=logits[Head.SEVERITY],
             grounding=self.node_support(nodes).squeeze(-1),
@@ -188,5 +217,18 @@ class SSGVQAModel(nn.Module):
         return model
 
 
+def _empty_question_encoder(config: SSGVQAConfig) -> QuestionEncoder:
+    """Makes a question encoder of the configured shape, to be filled from saved weights."""
+    entities = empty_matcher(*config.entity_name_shape, things=len(config.entities))
+    regions = empty_matcher(*config.region_name_shape, things=len(REGIONS))
+    return QuestionEncoder(text_encoder_from_config(config.text_config), config.hidden_size, entities, regions)
+
+
 def _heads(channels: int) -> int:
     return next(heads for heads in (8, 4, 2, 1) if channels % heads == 0)
+
+
+def _mean_word(words: Tensor, word_mask: Tensor) -> Tensor:
+    """Gives the mean of each question's tokens: `[N, T, H]` and mask `[N, T]` -> `[N, H]`."""
+    weights = word_mask.to(words.dtype).unsqueeze(-1)
+    return (words * weights).sum(1) / weights.sum(1).clamp(min=1)

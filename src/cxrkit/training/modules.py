@@ -46,9 +46,9 @@ class VQAModule(nn.Module):
         )
         boxes = transform_boxes(batch["node_boxes"], batch["transform"])
         films = self.network.encode_images(images, boxes, batch["node_findings"])
-        words = self.network.questions(batch["input_ids"], batch["attention_mask"])[batch["text_of_question"]]
-        word_mask = batch["attention_mask"][batch["text_of_question"]].bool()
-        return films, self.network.answer(films, batch["image_of_question"], words, word_mask), boxes
+        questions = self.network.questions(batch["input_ids"], batch["attention_mask"])
+        asked = questions.rows(batch["text_of_question"])
+        return films, self.network.answer(films, batch["image_of_question"], asked), boxes
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Gives `loss`, its parts by name, and the answers."""

@@ -14,12 +14,14 @@ from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.losses import LossWeights
+from cxrkit.models.names import entity_matcher, region_matcher
 from cxrkit.models.text import (
     SCRATCH,
     QuestionEncoder,
     load_text_encoder,
     load_tokenizer,
     scratch_text_config,
+    text_encoder_from_config,
     train_tokenizer,
 )
 from cxrkit.models.vqa import SSGVQAModel
@@ -92,16 +94,20 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
     model = settings.model
     if model.text_encoder.startswith(SCRATCH):
         text_config = scratch_text_config(model.text_encoder, len(tokenizer), model.max_question_length)
-        encoder = None
+        encoder = text_encoder_from_config(text_config)
     else:
-        pretrained = load_text_encoder(model.text_encoder)
-        text_config = pretrained.config.to_dict()
-        encoder = QuestionEncoder(pretrained, model.hidden_size)
+        encoder = load_text_encoder(model.text_encoder)
+        text_config = encoder.config.to_dict()
+    pieces = partial(tokenizer.encode, add_special_tokens=False)
+    entities, regions = entity_matcher(index.vocabularies.entities, pieces), region_matcher(pieces)
+    questions = QuestionEncoder(encoder, model.hidden_size, entities, regions)
     config = SSGVQAConfig(
         visual_backbone=model.visual_backbone,
         text_encoder=model.text_encoder,
         text_config=text_config,
         entities=index.vocabularies.entities,
+        entity_name_shape=tuple(entities.pieces.shape),
+        region_name_shape=tuple(regions.pieces.shape),
         image_size=settings.data.image_size,
         image_mean=settings.data.normalize_mean,
         image_std=settings.data.normalize_std,
@@ -116,8 +122,9 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         hidden_dropout_prob=model.hidden_dropout_prob,
         attention_probs_dropout_prob=model.attention_probs_dropout_prob,
         sim_layers=model.sim_layers,
+        graph_readings=model.graph_readings,
         visual_patches=model.visual_patches,
         scene_graph_source=model.scene_graph_source,
         roi_source=model.roi_source,
     )
-    return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=encoder)
+    return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions)

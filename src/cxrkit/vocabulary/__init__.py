@@ -27,6 +27,7 @@ from cxrkit.vocabulary.regions import (
     REGION_INDEX,
     REGIONS,
     mirrored_region,
+    names_of_region,
     regions_of_name,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "find_question_type",
     "finding_of_entity",
     "mirrored_region",
+    "names_of_region",
     "regions_of_name",
     "severity_class",
 ]

@@ -131,6 +131,15 @@ def regions_of_name(name: str) -> tuple[int, ...]:
     return _TABLE.get(" ".join(name.lower().replace("_", " ").split()), ())
 
 
+def names_of_region(index: int) -> tuple[str, ...]:
+    """Gives every name that stands for a region, alone or with its other side; its own name first.
+
+    >>> names_of_region(REGION_INDEX["svc"])
+    ('svc', 'superior vena cava')
+    """
+    return tuple(name for name, regions in _TABLE.items() if index in regions)
+
+
 def mirrored_region(index: int) -> int:
     """Gives the region on the other side; a region without sides is its own mirror image.
 
