@@ -111,7 +111,7 @@ def test_no_film_of_the_wanted_view(make_index, judge):
 def test_no_questions(make_index, judge):
     index = make_index()
     index.questions = index.questions.slice(0, 0)
-    report = judge(index)
+    report = judge(index, task="vqa")
     assert "the index holds no question" in report.reasons
     assert "no_questions_kept" not in codes(report, "blocking")
 
@@ -160,6 +160,7 @@ def test_too_many_rejected_films(make_index, judge):
     assert codes(report, "blocking") == {"rejected_images"}
     found = remark(report, "rejected_images")
     assert found["values"] == {"share": 0.0625, "images": 4}
+    assert "finish the download" in found["message"]
     assert found["threshold"] == report.data["thresholds"]["rejected_image_share"] == 0.05
     assert judge(index, thresholds=Thresholds(rejected_image_share=0.07)).ready
     assert report.data["rejects"]["by_kind"] == {
@@ -181,6 +182,83 @@ def test_no_scene_graphs(make_index, judge):
     report = judge(index)
     assert "no study has a scene graph" in report.reasons
     assert report.data["scene_graphs"]["coverage"]["with_box_share"] is None
+
+
+def without_labels(index, split):
+    labels = index.column("studies", "chexpert").copy()
+    labels[index.column("studies", "split") == SPLITS.index(split)] = np.nan
+    place = index.studies.schema.get_field_index("chexpert")
+    column = pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), 14)
+    index.studies = index.studies.set_column(place, "chexpert", column)
+    return index
+
+
+def test_both_tasks_may_start_on_sound_data(make_index, judge):
+    report = judge(make_index())
+    assert report.data["task"] == "vqa"
+    assert report.data["ready_for"] == {"vqa": True, "classify": True}
+    assert report.data["reasons_for"] == {"vqa": [], "classify": []}
+
+
+def test_without_questions_the_classifier_may_still_start(make_index, judge):
+    index = make_index()
+    index.questions = index.questions.slice(0, 0)
+    index.replace("studies", has_scene_graph=np.zeros(len(index.studies), dtype=bool))
+    report = judge(index)
+    assert report.data["task"] == "classify"
+    assert report.ready
+    assert report.data["ready_for"] == {"vqa": False, "classify": True}
+    assert report.data["reasons_for"]["vqa"] == ["the index holds no question", "no study has a scene graph"]
+    asked = judge(index, task="vqa")
+    assert not asked.ready
+    assert asked.reasons == report.data["reasons_for"]["vqa"]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_without_labels_stops_the_classifier_only(make_index, judge, split):
+    index = without_labels(make_index(), split)
+    report = judge(index)
+    assert report.ready
+    assert report.data["ready_for"] == {"vqa": True, "classify": False}
+    assert remark(report, "no_labelled_studies")["tasks"] == ["classify"]
+    asked = judge(index, task="classify")
+    assert not asked.ready
+    assert asked.reasons == [
+        f"no study of the {split} split has a CheXpert label and a film of the view filter frontal_only"
+    ]
+
+
+def test_labelled_studies_count_only_where_a_film_is_in_view(make_index, judge):
+    index = make_index()
+    in_test = index.column("studies", "split") == SPLITS.index("test")
+    report = judge(index.replace("images", view=in_test.astype(int)))
+    assert report.data["splits"]["test"]["labelled_studies_in_view"] == 0
+    assert report.data["splits"]["train"]["labelled_studies_in_view"] == 36
+    assert not report.data["ready_for"]["classify"]
+
+
+def test_what_concerns_both_tasks_stops_both(make_index, judge):
+    index = make_index()
+    subject = index.column("studies", "subject_id").copy()
+    subject[-1] = subject[0]
+    report = judge(index.replace("studies", subject_id=subject))
+    assert report.data["ready_for"] == {"vqa": False, "classify": False}
+
+
+def test_the_other_tasks_verdict_reaches_the_page(make_index, tmp_path):
+    analyze(without_labels(make_index(), "test"), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "ready for training (vqa)" in page
+    assert "Not ready for classify: no study of the test split" in page
+
+
+def test_a_damaged_list_of_rejects_is_an_error(make_index, judge):
+    index = make_index()
+    path = index.workspace / "index" / "rejects.csv"
+    for data in (b"\xff\xfe\x00", b"something,else\n1,2\n"):
+        path.write_bytes(data)
+        with pytest.raises(ArtifactError, match="list of skipped things"):
+            judge(index)
 
 
 def test_one_sided_answers_and_skewed_types(make_index, judge):
@@ -237,7 +315,7 @@ def test_reasons_reach_the_page(make_index, tmp_path):
     index.questions = index.questions.slice(0, 0)
     index.observations = index.observations.slice(0, 0)
     index.region_boxes = index.region_boxes.slice(0, 0)
-    analyze(index, tmp_path / "out")
+    analyze(index, tmp_path / "out", task="vqa")
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "Not ready: the index holds no question." in page
     assert "ready for training" not in page

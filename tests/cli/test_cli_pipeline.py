@@ -95,11 +95,13 @@ def test_a_workspace_of_other_data_is_refused(call, sources, workspace, tmp_path
 def test_data_that_is_not_ready_ends_with_1(call, sources, tmp_path):
     (tmp_path / "films_only.yaml").write_text("task: classify\n")
     code, out, _ = call("analyze", "--config", "films_only.yaml", *sources[:2])
+    assert code == 0
+    code, out, _ = call("analyze", "--task", "vqa")
     assert code == 1
     assert "ready for training: no" in out
 
 
-def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspace, tmp_path):
+def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspace, tmp_path, monkeypatch):
     (tmp_path / "tiny.yaml").write_text(TINY)
     train = ["train", "vqa", "--config", "tiny.yaml", "--workspace", workspace, "--output_dir", "run"]
     code, _, err = call(*train)
@@ -108,16 +110,57 @@ def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspac
     assert f"python analyze_data.py --config tiny.yaml --workspace {workspace}" in err
     code, out, _ = call(*train, "--skip_data_check", "--disable_wandb")
     assert code == 0
+    assert "after 1 update," in out
     assert "run/best_model" in out
     resolved = load_settings(tmp_path / "run/config.json", "vqa")
     assert resolved.data.image_store_size == 96
     assert resolved.data.mimic_cxr_jpg_path.name == "mimic-cxr-jpg"
-    code, out, _ = call(
-        "evaluate", "--model_path", "run/best_model", "--split", "validate", "--set", "data.max_samples=2"
-    )
+    # From another folder, and named by its run.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    evaluate = ["evaluate", "--model_path", "../run", "--split", "validate", "--set", "data.max_samples=2"]
+    code, out, err = call(*evaluate)
     assert code == 0
-    assert "Binary: balanced accuracy" in out
-    assert (tmp_path / "evaluation_results/predictions.parquet").is_file()
+    assert "taking ../run/best_model" in err
+    assert "Binary: balanced accuracy" in " ".join(out.split())
+    assert (tmp_path / "elsewhere/evaluation_results/predictions.parquet").is_file()
+    code, _, err = call(*evaluate, "--workspace", "nowhere")
+    assert code == 2
+    assert "no prepared workspace to evaluate on" in err
+    assert "cxrkit prepare --mimic_cxr_path" in err
+    assert not (tmp_path / "elsewhere/nowhere").exists()
+
+
+def test_training_and_analysis_are_of_the_same_films_and_task(call, workspace, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    code, out, _ = call("analyze", "--config", "tiny.yaml", "--workspace", workspace)
+    assert code == 0, out
+    train = ["train", "vqa", "--config", "tiny.yaml", "--workspace", workspace]
+    code, _, err = call(*train, "--set", "data.view_filter=all")
+    assert code == 2
+    assert "for this choice of data" in err
+    code, _, err = call("train", "classify", "--workspace", workspace, "--set", "data.analysis_dir=none")
+    assert code == 2
+    assert f"python analyze_data.py --task classify --workspace {workspace}" in err
+
+
+def test_a_store_of_more_pixels_is_taken_for_training(call, workspace, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        TINY.replace("image_size: 32", "image_size: 32, image_store_size: 64")
+    )
+    code, _, err = call(
+        "train", "vqa", "--config", "tiny.yaml", "--workspace", workspace, "--output_dir", "run",
+        "--skip_data_check", "--local_rank", "0",
+    )  # fmt: skip
+    assert code == 0, err
+
+
+def test_prepare_again_only_when_forced(call, sources):
+    size = ["--set", "data.image_store_size=64", "--set", "data.image_size=64"]
+    for words, told in (([], "prepared"), ([], "already up to date"), (["--force"], "prepared")):
+        code, out, _ = call("prepare", *sources, *size, *words)
+        assert code == 0
+        assert out.startswith(told)
 
 
 def test_the_model_must_fit_the_stored_images(call, workspace):

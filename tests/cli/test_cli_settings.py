@@ -56,11 +56,13 @@ def test_placeholders_are_told_with_option_and_key(capsys):
 @pytest.mark.parametrize("task", ["vqa", "classify"])
 def test_historical_options_reach_their_keys(task, monkeypatch, tmp_path):
     seen = []
+    (tmp_path / "ds.json").write_text("{}")
     monkeypatch.setattr(train_verbs, "_train", lambda *arguments: seen.append(arguments))
     command = (
         f"train {task} --mimic_cxr_path films --mimic_qa_path questions --output_dir out "
         "--batch_size 4 --epochs 2 --learning_rate 5e-5 --max_samples 100 --wandb_project p "
-        "--disable_wandb --hub_model_id me/x --skip_data_check --workspace w --set training.seed=3"
+        "--disable_wandb --hub_model_id me/x --skip_data_check --workspace w --set training.seed=3 "
+        f"--deepspeed {tmp_path / 'ds.json'} --local_rank=1"
     )
     run(command.split())
     ((seen_task, config, overrides, skip),) = seen
@@ -76,6 +78,7 @@ def test_historical_options_reach_their_keys(task, monkeypatch, tmp_path):
         "training.learning_rate": "5e-05",
         "training.hub_model_id": "me/x",
         "training.seed": "3",
+        "deepspeed.config_path": str(tmp_path / "ds.json"),
         "wandb.project": "p",
         "wandb.enabled": "False",
     }

@@ -89,6 +89,18 @@ def test_a_wrong_command_line_ends_with_2_and_says_what_is_right(arguments, told
     assert told in err
 
 
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "cxrkit", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.startswith("cxrkit ")
+
+
+def test_a_deepspeed_file_that_is_not_there(capsys):
+    code, _, err = run(["train", "vqa", "--deepspeed", "nowhere.json"], capsys)
+    assert code == 2
+    assert "nowhere.json" in err
+
+
 @pytest.mark.parametrize("script", ["setup_data.py", "analyze_data.py", "train_mimic_cxr.py", "evaluate.py"])
 def test_historical_scripts_tell_the_closest_option(script):
     environment = os.environ | {"COLUMNS": "200"}
@@ -101,7 +113,7 @@ def test_historical_scripts_tell_the_closest_option(script):
 @pytest.mark.parametrize(
     ("failure", "code", "told"),
     [
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "interrupted: nothing half-written is used; run the same command again"),
         (
             OSError(28, "No space left on device", "/data/film.jpg"),
             2,

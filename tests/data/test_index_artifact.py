@@ -13,7 +13,7 @@ from cxrkit.data.index.opener import column_array
 from cxrkit.data.index.schemas import TABLES, table_schema
 from cxrkit.data.index.table_writer import TableWriter, TextTable
 from cxrkit.data.prepare import prepare_workspace
-from cxrkit.data.rejects import REJECT_MEANINGS, Reject, RejectLog, read_rejects
+from cxrkit.data.rejects import REJECT_MEANINGS, Reject, RejectLog, film_remedy, read_rejects
 from cxrkit.errors import ArtifactError
 
 
@@ -57,6 +57,57 @@ def test_broken_fingerprint(workspace, text):
     (workspace / "index" / "fingerprint.json").write_text(text)
     with pytest.raises(ArtifactError, match="damaged"):
         Index.open(workspace)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("file_bytes", []), ("counts", None), ("sources", {}), ("settings", {}), ("image_list", 3)],
+)
+def test_fingerprint_with_a_key_of_another_kind(workspace, key, value):
+    path = workspace / "index" / "fingerprint.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(ArtifactError, match="damaged") as caught:
+        Index.open(workspace)
+    assert key in caught.value.found
+
+
+@pytest.mark.parametrize("key", ["fingerprint", "file_bytes", "sources", "counts", "inputs_signature"])
+def test_fingerprint_without_a_key(workspace, key):
+    path = workspace / "index" / "fingerprint.json"
+    record = json.loads(path.read_text())
+    del record[key]
+    path.write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match="damaged"):
+        Index.open(workspace)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"regions": 3}', "\x00"])
+def test_damaged_vocabularies_of_the_right_size(workspace, text):
+    path = workspace / "index" / "vocabularies.json"
+    path.write_text(text.ljust(path.stat().st_size))
+    with pytest.raises(ArtifactError, match=r"vocabularies\.json is damaged"):
+        Index.open(workspace)
+
+
+@pytest.mark.parametrize("text", ["code,kind\nx,image\n", "nothing", "\x00"])
+def test_damaged_rejects_file(tmp_path, text):
+    (tmp_path / "rejects.csv").write_text(text + "\nrow")
+    with pytest.raises(ValueError, match="damaged"):
+        read_rejects(tmp_path / "rejects.csv")
+
+
+def test_the_remedy_fits_the_commonest_reason():
+    assert "download" in film_remedy({"missing_image": 3, "size_mismatch": 2})
+    assert "resized" in film_remedy({"missing_image": 3, "size_mismatch": 4})
+    assert "same release" in film_remedy({"conflicting_row": 1})
+    assert "same release" in film_remedy({})
+
+
+def test_the_limit_of_trustworthy_boxes_is_kept_once():
+    from cxrkit.data.batches import targets
+    from cxrkit.data.index import question_rows, schemas
+
+    assert targets.MINIMUM_BOX_QUALITY is question_rows.MINIMUM_BOX_QUALITY is schemas.MINIMUM_BOX_QUALITY
 
 
 def test_a_worker_receives_a_path_not_tables(workspace):

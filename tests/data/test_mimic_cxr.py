@@ -10,7 +10,7 @@ from handmade_release import MIMIC_CSV, STUDIES, dicom_id, make_release
 from cxrkit.data.mimic_cxr.csv_columns import read_text_columns
 from cxrkit.data.mimic_cxr.films import read_films
 from cxrkit.data.mimic_cxr.labels import read_labels
-from cxrkit.data.mimic_cxr.layout import CHEXPERT, METADATA, find_mimic_cxr
+from cxrkit.data.mimic_cxr.layout import CHEXPERT, METADATA, NEGBIO, TEST_LABELS, find_mimic_cxr
 from cxrkit.data.rejects import RejectLog
 from cxrkit.errors import DataLayoutError
 from cxrkit.vocabulary import FINDING_INDEX
@@ -140,6 +140,69 @@ def test_all_splits_at_once(tmp_path):
     assert table.films["split"].to_list() == [0, 0, 0, 0, 1, 2]
 
 
+def test_whole_numbers_as_pandas_saves_them(tmp_path):
+    plain, _ = films_of(make_release(), tmp_path / "plain")
+    release = make_release()
+    for row in (*release.metadata, *release.split, *release.chexpert):
+        row |= {
+            name: f"{row[name]}.0" for name in ("subject_id", "study_id", "Rows", "Columns") if name in row
+        }
+    for row in release.chexpert:
+        row |= {name: "nan" for name, value in row.items() if value == ""}
+    saved, counts = films_of(release, tmp_path / "saved")
+    assert saved.films.equals(plain.films)
+    assert counts == {}
+    labels, rejects = labels_of(release, tmp_path / "labels")
+    assert rejects.counts() == {}
+    assert np.array_equal(labels, labels_of(make_release(), tmp_path / "again")[0], equal_nan=True)
+
+
+@pytest.mark.parametrize("part", ["metadata", "split", "chexpert"])
+def test_a_required_table_without_a_usable_row(tmp_path, part):
+    release = make_release()
+    for row in getattr(release, part):
+        row["subject_id"] = f"p{row['subject_id']}"
+    with pytest.raises(DataLayoutError, match=f"no row of the table .*{part}.csv.gz can be used") as caught:
+        labels_of(release, tmp_path)
+    count = len(getattr(release, part))
+    assert f"{count} rejected (invalid_id {count}); the first: invalid_id at" in caught.value.found
+    assert "row 1" in caught.value.found
+    assert caught.value.next_step
+
+
+def test_labels_of_other_studies_only(tmp_path):
+    release = make_release()
+    for number, row in enumerate(release.chexpert):
+        row["study_id"] = f"5999000{number}"
+    with pytest.raises(DataLayoutError, match="chexpert") as caught:
+        labels_of(release, tmp_path)
+    assert "study_not_in_metadata 4" in caught.value.found
+
+
+@pytest.mark.parametrize("part", [NEGBIO, TEST_LABELS])
+def test_an_optional_table_may_have_a_header_only(tmp_path, part):
+    release = make_release()
+    root = release.write_mimic(tmp_path)
+    name = part + ".gz" if part == NEGBIO else part
+    header = ",".join(["study_id", *FINDING_INDEX]) + "\n"
+    (root / name).write_bytes(gzip.compress(header.encode()) if part == NEGBIO else header.encode())
+    rejects = RejectLog()
+    layout = find_mimic_cxr(root)
+    labels = read_labels(layout.tables[part], np.array([50000001], dtype=np.int32), {}, rejects)
+    assert np.isnan(labels.values).all()
+    assert not labels.present.any()
+    assert rejects.counts() == {}
+
+
+def test_the_chexpert_table_may_not_have_a_header_only(tmp_path):
+    release = make_release()
+    root = release.write_mimic(tmp_path)
+    header = ",".join(["subject_id", "study_id", *FINDING_INDEX]) + "\n"
+    (root / (CHEXPERT + ".gz")).write_bytes(gzip.compress(header.encode()))
+    with pytest.raises(DataLayoutError, match=r"chexpert\.csv\.gz is empty"):
+        read_labels(find_mimic_cxr(root).tables[CHEXPERT], np.array([50000001]), {}, RejectLog())
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_patients_in_two_splits_are_counted(tmp_path, count):
     release = make_release()
@@ -155,8 +218,9 @@ def test_tables_of_different_releases_have_no_common_film(tmp_path):
     release = make_release()
     for row in release.split:
         row["dicom_id"] = row["dicom_id"][::-1].replace("0", "a")
-    with pytest.raises(DataLayoutError, match="no film is left"):
+    with pytest.raises(DataLayoutError, match="no film is left") as caught:
         films_of(release, tmp_path)
+    assert "12 rejected (not_in_metadata 6, not_in_split 6); the first: not_in_metadata" in caught.value.found
 
 
 def test_labels_by_name(tmp_path):

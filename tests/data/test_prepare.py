@@ -381,8 +381,21 @@ def test_foreign_files_are_never_overwritten(tmp_path, name):
 
 def test_workspace_inside_the_raw_data_is_refused(tmp_path):
     mimic = make_release().write_mimic(tmp_path / "mimic")
-    with pytest.raises(ArtifactError, match="files"):
-        prepare_workspace(mimic, None, mimic, SIZE)
+    for workspace in (mimic, mimic / "new", mimic / "files" / "p10" / "new"):
+        for given in (mimic, mimic / "files"):
+            with pytest.raises(ArtifactError, match="inside a data set") as caught:
+                prepare_workspace(given, None, workspace, SIZE)
+            assert "--workspace" in caught.value.next_step
+    assert not (mimic / "new").exists()
+
+
+def test_workspace_inside_the_questions_is_refused(tmp_path):
+    release = make_release()
+    mimic, qba = release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba")
+    with pytest.raises(ArtifactError, match="inside a data set"):
+        prepare_workspace(mimic, qba, qba / "workspace", SIZE)
+    # A folder that only begins alike is another one.
+    assert prepare_workspace(mimic, qba, tmp_path / "qba-workspace", SIZE).counts["images"]["total"] == 6
 
 
 def test_half_written_workspace_is_not_opened_but_made_anew(tmp_path):
@@ -422,6 +435,64 @@ def test_an_interrupted_run_keeps_the_old_workspace(tmp_path):
             tmp_path / "mimic", tmp_path / "qba", tmp_path / "workspace", SIZE, force=True, progress=stop
         )
     assert Index.open(tmp_path / "workspace").fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(
+    "name", ["images", "images/manifest.json", "images/shard-00000.bin", "images/geometry.arrow"]
+)
+def test_a_workspace_without_its_images_is_made_anew(tmp_path, name):
+    prepare(make_release(), tmp_path)
+    arguments = (tmp_path / "mimic", tmp_path / "qba", tmp_path / "workspace", SIZE)
+    path = tmp_path / "workspace" / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert not prepare_workspace(*arguments).unchanged
+    assert ImageStore.open(tmp_path / "workspace").count == 6
+    assert prepare_workspace(*arguments).unchanged
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "garbage"])
+@pytest.mark.parametrize(
+    "name", ["index/fingerprint.json", "index/vocabularies.json", "index/rejects.csv", "images/manifest.json"]
+)
+def test_a_damaged_workspace_heals(tmp_path, name, text):
+    prepare(make_release(), tmp_path)
+    path = tmp_path / "workspace" / name
+    # The size stays, so that only the content tells.
+    path.write_text(text.ljust(path.stat().st_size, "\n" if name.endswith("json") else "x"))
+    summary = prepare_workspace(tmp_path / "mimic", tmp_path / "qba", tmp_path / "workspace", SIZE)
+    assert not summary.unchanged
+    assert Index.open(tmp_path / "workspace").fingerprint == summary.fingerprint
+    assert ImageStore.open(tmp_path / "workspace").count == 6
+
+
+def touch(path):
+    later = time.time_ns() + 10**9
+    os.utime(path, ns=(later, later))
+
+
+@pytest.mark.parametrize("changed", ["qba/qa.zip", "mimic/mimic-cxr-2.0.0-split.csv.gz"])
+def test_ensure_refuses_data_that_changed_since(tmp_path, changed):
+    prepare(make_release(), tmp_path)
+    arguments = (tmp_path / "mimic", tmp_path / "qba", tmp_path / "workspace")
+    ensure_workspace(*arguments)
+    touch(tmp_path / changed)
+    for given in (arguments, (None, None, tmp_path / "workspace")):
+        with pytest.raises(
+            ArtifactError, match="the data changed since the workspace was prepared"
+        ) as caught:
+            ensure_workspace(*given)
+        assert f"cxrkit prepare --mimic_cxr_path {tmp_path / 'mimic'}" in caught.value.next_step
+        assert "--set data.image_store_size=32" in caught.value.next_step
+    prepare_workspace(*arguments, SIZE)
+    ensure_workspace(*arguments)
+
+
+@pytest.mark.parametrize("gone", ["mimic", "qba", "qba/qa.zip"])
+def test_ensure_opens_a_workspace_whose_sources_are_out_of_reach(tmp_path, gone, caplog):
+    prepare(make_release(), tmp_path)
+    (tmp_path / gone).rename(tmp_path / "away")
+    assert ensure_workspace(None, None, tmp_path / "workspace").images.num_rows == 6
+    assert "cannot be told" in caplog.text
 
 
 def test_progress_reaches_the_total(tmp_path):
@@ -500,6 +571,41 @@ def test_errors_name_the_culprit(tmp_path, damage):
     assert caught.value.expected
     assert caught.value.found
     assert caught.value.next_step
+
+
+def test_resized_films_need_the_original_release(tmp_path):
+    release = make_release()
+    release.films = {name: film_bytes(0, WIDTH // 2, HEIGHT // 2) for name in release.films}
+    release.films[next(iter(release.films))] = b""
+    with pytest.raises(DataLayoutError, match="no film can be used") as caught:
+        prepare(release, tmp_path)
+    assert "size_mismatch 5, truncated_image 1" in caught.value.found
+    assert "resized" in caught.value.next_step
+    assert "original" in caught.value.next_step
+
+
+def test_unusable_labels_are_told_before_films_are_decoded(tmp_path):
+    release = make_release()
+    for row in release.chexpert:
+        row["Edema"] = "maybe"
+    calls = []
+    with pytest.raises(DataLayoutError, match="chexpert") as caught:
+        prepare(release, tmp_path, progress=lambda *call: calls.append(call))
+    assert "invalid_label 4" in caught.value.found
+    assert calls == []
+
+
+def test_optional_tables_without_rows(tmp_path):
+    mimic = make_release().write_mimic(tmp_path / "mimic")
+    for name in ("mimic-cxr-2.0.0-negbio.csv", "mimic-cxr-2.1.0-test-set-labeled.csv"):
+        header = ",".join(["study_id", *FINDING_INDEX]) + "\n"
+        (mimic / f"{name}.gz").unlink(missing_ok=True)
+        (mimic / name).write_text(header)
+    prepare_workspace(mimic, None, tmp_path / "workspace", SIZE)
+    index = Index.open(tmp_path / "workspace")
+    assert not index.column("studies", "has_negbio").any()
+    assert not index.column("studies", "has_radiologist").any()
+    assert index.column("studies", "has_chexpert").all()
 
 
 @pytest.mark.parametrize("part", ["qa.zip", "scene_data.zip"])
@@ -688,6 +794,37 @@ def test_png_films_are_accepted(plain, tmp_path):
     index = Index.open(tmp_path / "workspace")
     assert index.images.column("path")[0].as_py() == f"files/{name}.png"
     assert index.image_path(0).is_file()
+
+
+@pytest.mark.parametrize("suffix", ["JPG", "jpeg", "JPEG", "PNG"])
+def test_other_film_suffixes_are_found(tmp_path, suffix):
+    release = make_release()
+    name = f"{place(STUDIES[0])}/{dicom_id(1)}"
+    release.films[f"{name}.{suffix}"] = release.films.pop(f"{name}.jpg")
+    assert prepare(release, tmp_path).counts["rejects"] == {}
+    index = Index.open(tmp_path / "workspace")
+    assert index.image_path(0).name == f"{dicom_id(1)}.{suffix}"
+    assert index.image_path(0).is_file()
+
+
+def test_broken_elements_do_not_cost_their_files(tmp_path):
+    release = make_release()
+    entries = release.questions[STUDIES[0]]["questions"]
+    entries[1]["answers"][0]["localization"] = localization(dicom_id(1), [[10.0, float("nan"), 50.0, 60.0]])
+    entries[3]["answers"][0]["obs_entities"] = ["pleural effusion", None]
+    scene = release.scenes[STUDIES[1]]
+    scene["regions"]["lungs"]["localization"] = localization(dicom_id(2), [[1.0, None, 3.0, 4.0]])
+    release.questions[STUDIES[2]]["questions"] = None
+    summary = prepare(release, tmp_path)
+    assert summary.counts["rejects"] == {"box_malformed": 2, "malformed_element": 1, "no_questions": 1}
+    assert summary.counts["questions"]["total"] == 21
+    rows = {row.code: row for row in read_rejects(tmp_path / "workspace" / "index" / "rejects.csv")}
+    assert rows["malformed_element"].question_id == "D02_has_finding_001"
+    assert rows["malformed_element"].where == f"{place(STUDIES[0])}.qa.json:question 3"
+    assert rows["no_questions"].where == f"{place(STUDIES[2])}.qa.json"
+    index = Index.open(tmp_path / "workspace")
+    assert index.column("studies", "has_scene_graph").all()
+    assert index.column("studies", "num_region_boxes").tolist() == [2, 1, 2, 2]
 
 
 def test_scene_graph_cross_checks(tmp_path):

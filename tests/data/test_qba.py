@@ -4,14 +4,15 @@ import json
 
 import msgspec
 import pytest
-from handmade_release import STUDIES, make_release
+from handmade_release import STUDIES, make_release, zip_bytes
 
 from cxrkit.data.index.question_rows import QuestionError, parse_rating
 from cxrkit.data.qba.decoding import Decoder, RecordError
 from cxrkit.data.qba.layout import find_qba
 from cxrkit.data.qba.records import Answer, Observation, modifier_values, polarity, region_names
-from cxrkit.data.qba.vocabularies import read_vocabularies
+from cxrkit.data.qba.vocabularies import NAME_LIMIT, read_vocabularies
 from cxrkit.data.rejects import RejectLog
+from cxrkit.errors import DataLayoutError
 
 KEY = (10000001, 50000001)
 
@@ -75,9 +76,10 @@ def test_everything_may_be_missing_or_null():
     }
     questions, broken = Decoder().questions(json.dumps(empty).encode(), KEY)
     assert (len(questions), broken) == (4, [])
-    assert Decoder().questions(b"{}", KEY) == ([], [])
-    scene = Decoder().scene_graph(b'{"regions": {"heart": null}, "observations": null}', KEY)
+    assert Decoder().questions(b'{"questions": []}', KEY) == ([], [])
+    scene, problems = Decoder().scene_graph(b'{"regions": {"heart": null}, "observations": null}', KEY)
     assert scene.regions == {"heart": None}
+    assert problems == []
 
 
 @pytest.mark.parametrize("answer_id", [1, "7f3a", None])
@@ -90,13 +92,130 @@ def test_one_broken_question_does_not_cost_the_others():
     data = json.dumps(
         {"questions": [{"question_id": "a"}, {"question_id": 3}, {"question_id": "c"}]}
     ).encode()
-    questions, broken = Decoder().questions(data, KEY)
+    questions, problems = Decoder().questions(data, KEY)
     assert [question.question_id for question in questions] == ["a", "c"]
-    assert [position for position, _ in broken] == [1]
+    assert [(problem.code, problem.where) for problem in problems] == [("malformed_question", "question 1")]
+
+
+@pytest.mark.parametrize("content", [{}, {"questions": None}])
+def test_a_file_without_questions_is_counted(content):
+    questions, problems = Decoder().questions(json.dumps(content).encode(), KEY)
+    assert questions == []
+    assert [(problem.code, problem.kind) for problem in problems] == [("no_questions", "member")]
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[]", b'{"questions": 3}', b"\xff\xfe", b'{"questions": [NaN]}']
+    ("name", "value", "code", "detail"),
+    [
+        ("obs_entities", ["edema", None], "malformed_element", "obs_entities[1]"),
+        ("obs_entities", [3, "edema"], "malformed_element", "obs_entities[0]"),
+        ("regions", ["heart", {"region": 5}], "malformed_element", "regions[1]"),
+        ("regions", [float("nan"), "heart"], "malformed_element", "regions[0]"),
+    ],
+)
+def test_one_broken_name_costs_that_name_only(name, value, code, detail):
+    answers = [{"text": "Yes.", name: value}]
+    data = json.dumps({"questions": [{"question_id": "a", "answers": answers}, {"question_id": "b"}]})
+    questions, problems = Decoder().questions(data.encode(), KEY)
+    assert [question.question_id for question in questions] == ["a", "b"]
+    assert problems == [(code, "element", "question 0", detail, "a")]
+    kept = questions[0].answers[0]
+    names = kept.obs_entities if name == "obs_entities" else region_names(kept.regions)
+    assert names == (["edema"] if name == "obs_entities" else ["heart"])
+
+
+def test_names_of_nested_answers_are_looked_at_too():
+    answers = [{"sub_answers": [{"obs_entities": ["edema", None]}]}]
+    data = json.dumps({"questions": [{"question_id": "a", "answers": answers}]})
+    questions, problems = Decoder().questions(data.encode(), KEY)
+    assert questions[0].answers[0].sub_answers[0].obs_entities == ["edema"]
+    assert [problem.detail for problem in problems] == ["obs_entities[1]"]
+
+
+@pytest.mark.parametrize("bad", [[1.0, None, 3.0, 4.0], [1, 2, "x", 4], None, [1, float("nan"), 3, 4], 7])
+def test_one_broken_box_costs_that_box_only(bad):
+    good = [1, 2, 30, 40]
+    placed = {"film": {"bboxes": [good, bad], "localization_quality": 4}}
+    data = json.dumps({"questions": [{"question_id": "a", "answers": [{"localization": placed}]}]})
+    questions, problems = Decoder().questions(data.encode(), KEY)
+    assert questions[0].answers[0].localization["film"].bboxes == [good]
+    assert problems == [("box_malformed", "box", "question 0", "bboxes[1]", "a")]
+    scene, problems = Decoder().scene_graph(
+        json.dumps({"regions": {"heart": {"localization": placed}, "svc": {"localization": {}}}}).encode(),
+        KEY,
+    )
+    assert list(scene.regions) == ["heart", "svc"]
+    assert scene.regions["heart"].localization["film"].bboxes == [good]
+    assert problems == [("box_malformed", "box", "region heart", "bboxes[1]", "")]
+
+
+def test_huge_and_infinite_numbers_are_no_boxes():
+    boxes = "[[Infinity,0,1,1],[1" + "0" * 400 + ",0,1,1],[0,0,1,1]]"
+    text = '{"questions": [{"answers": [{"localization": {"f": {"bboxes": ' + boxes + "}}}]}]}"
+    questions, problems = Decoder().questions(text.encode(), KEY)
+    assert questions[0].answers[0].localization["f"].bboxes == [[0, 0, 1, 1]]
+    assert [problem.detail for problem in problems] == ["bboxes[0]", "bboxes[1]"]
+
+
+def test_not_a_number_means_missing_as_python_writes_it():
+    entry = {"question_id": "a", "answers": [{"text": "Yes.", "positiveness": float("nan")}]}
+    entry |= {"question_quality": {"rating": float("nan")}, "variables": float("nan")}
+    questions, problems = Decoder().questions(json.dumps({"questions": [entry]}).encode(), KEY)
+    assert problems == []
+    assert questions[0].answers[0].positiveness is None
+    assert questions[0].question_quality.rating is None
+
+
+def test_broken_parts_of_a_scene_graph_cost_themselves_only():
+    content = {
+        "observations": {
+            "O01": {"obs_entities": ["edema"]},
+            "O02": 3,
+            "O03": {"obs_entities": ["edema", None]},
+        },
+        "regions": {"heart": {"localization": 3}, "svc": None},
+        "obs_relations": [7, {"parent_observation_id": "O01", "child_observation_id": "O03"}],
+    }
+    scene, problems = Decoder().scene_graph(json.dumps(content).encode(), KEY)
+    assert list(scene.observations) == ["O01", "O03"]
+    assert scene.observations["O03"].obs_entities == ["edema"]
+    assert list(scene.regions) == ["svc"]
+    assert len(scene.obs_relations) == 1
+    assert [problem.where for problem in problems] == [
+        "observation O02",
+        "observation O03",
+        "region heart",
+        "relation 0",
+    ]
+    assert {problem.code for problem in problems} == {"malformed_element"}
+
+
+def test_a_sound_file_is_decoded_alike_by_both_ways():
+    from cxrkit.data.qba.salvage import salvage_questions, salvage_scene_graph
+
+    release = make_release()
+    questions, scene = (part[STUDIES[0]] for part in (release.questions, release.scenes))
+    direct = Decoder()
+    salvaged, problems = salvage_questions(questions)
+    assert (salvaged.questions, problems) == direct.questions(json.dumps(questions).encode(), STUDIES[0])
+    assert salvage_scene_graph(scene) == direct.scene_graph(json.dumps(scene).encode(), STUDIES[0])
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b'{"questions": [{"question_id": "a"}, {"question_id": "b"', "about 2 questions lost"),
+        (b'{"study_id": "s51111111", "questions": [{}, {}, {}]}', "3 questions lost"),
+    ],
+)
+def test_the_loss_of_a_whole_file_is_counted(data, detail):
+    with pytest.raises(RecordError) as caught:
+        Decoder().questions(data, KEY)
+    assert caught.value.detail.endswith(detail)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"NaN", b'{"questions": 3}', b"\xff\xfe", b'{"study_id": []}']
 )
 def test_malformed_files(data):
     with pytest.raises(RecordError) as caught:
@@ -123,7 +242,8 @@ def test_ids_inside_must_fit_the_name(ids):
     "ids", [{"patient_id": "p10000001", "study_id": "s50000001"}, {"study_id": 50000001}, {}]
 )
 def test_ids_with_and_without_prefix(ids):
-    assert Decoder().questions(json.dumps(ids).encode(), KEY) == ([], [])
+    content = {**ids, "questions": []}
+    assert Decoder().questions(json.dumps(content).encode(), KEY) == ([], [])
 
 
 def test_vocabularies_are_recognised_by_content(tmp_path):
@@ -153,6 +273,26 @@ def test_broken_vocabulary_file_is_a_counted_reject(tmp_path):
     tables, rejects = vocabularies(tmp_path, "{")
     assert rejects.counts() == {"malformed_json": 1}
     assert tables["regions"].number == {}
+
+
+def test_more_names_than_the_index_can_number(tmp_path):
+    names = ["left lung", *(f"region {number}" for number in range(NAME_LIMIT - 1))]
+    tables, _ = vocabularies(tmp_path, {"regions": names})
+    assert len(tables["regions"].number) == NAME_LIMIT
+    with pytest.raises(DataLayoutError, match="too many different regions") as caught:
+        tables["regions"].find("one more")
+    assert "one more" in caught.value.found
+    with pytest.raises(DataLayoutError, match="too many different regions"):
+        vocabularies(tmp_path, {"regions": [*names, "one more"]})
+
+
+def test_an_archive_without_questions(tmp_path):
+    release = make_release()
+    root = release.write_qba(tmp_path)
+    (root / "qa.zip").write_bytes(zip_bytes({"qa/README.txt": b"", "qa/p10/odd.qa.json": b"{}"}))
+    with pytest.raises(DataLayoutError, match="has no questions") as caught:
+        find_qba(root, RejectLog())
+    assert "unexpected_member 1" in caught.value.found
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -7,7 +7,7 @@ from cxrkit.data.batches.selection import Filters, select_questions
 from cxrkit.data.index import Index
 from cxrkit.inference.composer import compose_answer
 from cxrkit.inference.controls import answer_shares
-from cxrkit.inference.decisions import choose_classes
+from cxrkit.models.decisions import choose_classes
 from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDING_INDEX, NO_FINDING, QUESTION_TYPES, Head
 
 

@@ -1,18 +1,24 @@
 """Where a backbone's weights come from; never a silent random start."""
 
+import json
+import time
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from cxrkit.errors import WeightsError
-from cxrkit.models.backbone import FeatureMap, create_backbone
+from cxrkit.errors import ArtifactError, WeightsError
+from cxrkit.models.backbone import FeatureMap, create_backbone, enable_checkpointing
 from cxrkit.models.classifier import CXRClassifier
 from cxrkit.models.configuration import ClassifierConfig
+from cxrkit.models.hub import hub_is_reachable, is_only_local
 
 CONFIG = ClassifierConfig("resnet10t", image_size=64, image_mean=(0.5,) * 3, image_std=(0.25,) * 3)
 
 
-@pytest.mark.parametrize(("name", "stride"), [("resnet10t", 16), ("convnext_atto", 16), ("test_efficientnet", 16)])
+@pytest.mark.parametrize(
+    ("name", "stride"), [("resnet10t", 16), ("convnext_atto", 16), ("test_efficientnet", 16)]
+)
 def test_feature_map_is_at_the_second_last_stage(name, stride):
     features = FeatureMap(name, pretrained=False, channels=32)(torch.randn(1, 3, 64, 64))
     assert features.shape == (1, 32, 64 // stride, 64 // stride)
@@ -48,3 +54,107 @@ def test_wrong_names_and_paths_are_told(tmp_path):
     (tmp_path / "damaged.safetensors").write_bytes(b"damaged")
     with pytest.raises(WeightsError, match="cannot be loaded"):
         create_backbone("resnet10t", str(tmp_path / "damaged.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["test_vit", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_models_built_for_one_size_take_another(name):
+    features = FeatureMap(name, pretrained=False, channels=32, image_size=64)(torch.randn(1, 3, 64, 64))
+    assert features.shape[:2] == (1, 32)
+
+
+@pytest.mark.parametrize("name", ["densenet121", "vgg11"])
+def test_what_a_backbone_does_not_take_is_left_out_and_told(name, monkeypatch, caplog):
+    # Without building the whole network: only what reaches timm counts.
+    given = []
+
+    def create(model, pretrained, **arguments):
+        given.append(arguments)
+        if "drop_path_rate" in arguments:
+            raise TypeError("Net.__init__() got an unexpected keyword argument 'drop_path_rate'")
+        if "img_size" in arguments:
+            raise TypeError("Net.__init__() got an unexpected keyword argument 'img_size'")
+        return torch.nn.Identity()
+
+    monkeypatch.setattr("cxrkit.models.backbone.timm.create_model", create)
+    with caplog.at_level("WARNING", logger="cxrkit"):
+        create_backbone(name, False, image_size=64, num_classes=14, drop_path_rate=0.1)
+    assert given[-1] == {"num_classes": 14}
+    assert f"{name} takes no drop_path_rate" in caplog.text
+    assert "img_size" not in caplog.text
+
+
+def test_a_backbone_that_cannot_be_built_is_told():
+    with pytest.raises(WeightsError, match="cannot be built"):
+        create_backbone("resnet10t", False, no_such_argument=1)
+
+
+def test_densenet_classifies_without_drop_path():
+    config = ClassifierConfig("densenet121", 64, (0.5,) * 3, (0.25,) * 3, drop_path_rate=0.1)
+    assert CXRClassifier(config).eval()(torch.randn(1, 3, 64, 64)).shape == (1, 14)
+
+
+@pytest.mark.parametrize(("name", "available"), [("test_vit", True), ("resnet10t", True), ("vgg11", False)])
+def test_gradient_checkpointing_where_there_is_some(name, available, caplog):
+    with caplog.at_level("WARNING", logger="cxrkit"):
+        assert enable_checkpointing(create_backbone(name, False)) is available
+    assert ("not available for this backbone" in caplog.text) is not available
+
+
+def test_gradient_checkpointing_of_a_wrapped_vit():
+    body = FeatureMap("test_vit", pretrained=False, channels=32, image_size=64).body
+    assert not hasattr(body, "set_grad_checkpointing")
+    assert enable_checkpointing(body)
+    assert not enable_checkpointing(torch.nn.Identity())
+
+
+def test_without_a_hub_the_error_comes_at_once(monkeypatch, tmp_path):
+    monkeypatch.setattr("cxrkit.models.backbone.hub_is_reachable", lambda: False)
+    monkeypatch.setattr("cxrkit.models.backbone.find_cached_file", lambda repository, names: None)
+    begin = time.monotonic()
+    with pytest.raises(WeightsError, match=r"not in the cache"):
+        create_backbone("resnet10t", True)
+    assert time.monotonic() - begin < 1
+
+
+def test_without_a_hub_the_cache_is_used(monkeypatch, tmp_path):
+    donor = create_backbone("resnet10t", False)
+    save_file(donor.state_dict(), tmp_path / "model.safetensors")
+    monkeypatch.setattr("cxrkit.models.backbone.hub_is_reachable", lambda: False)
+    cached = tmp_path / "model.safetensors"
+    monkeypatch.setattr("cxrkit.models.backbone.find_cached_file", lambda repository, names: cached)
+    found = create_backbone("resnet10t", True).state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in donor.state_dict().items())
+
+
+def test_local_folders_need_no_hub(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise AssertionError("asked for the hub")
+
+    monkeypatch.setattr("cxrkit.models.hub.socket.getaddrinfo", refuse)
+    assert is_only_local(str(tmp_path))
+
+
+def test_a_proxy_stands_for_the_hub(monkeypatch):
+    def nothing(*_):
+        raise OSError("no such name")
+
+    monkeypatch.setattr("cxrkit.models.hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("cxrkit.models.hub.socket.getaddrinfo", nothing)
+    monkeypatch.setattr("cxrkit.models.hub.urllib.request.getproxies", dict)
+    assert not hub_is_reachable()
+    monkeypatch.setattr("cxrkit.models.hub.urllib.request.getproxies", lambda: {"https": "http://proxy"})
+    assert hub_is_reachable()
+
+
+def test_a_configuration_of_another_version_names_the_differing_keys_only(tmp_path):
+    CXRClassifier(CONFIG).save(tmp_path)
+    path = tmp_path / "config.json"
+    content = json.loads(path.read_text())
+    content["colour"] = content.pop("drop_rate")
+    path.write_text(json.dumps(content))
+    with pytest.raises(ArtifactError) as caught:
+        ClassifierConfig.load(tmp_path)
+    told = str(caught.value)
+    assert "colour" in told
+    assert "drop_rate" in told
+    assert "image_mean" not in told

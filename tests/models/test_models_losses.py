@@ -74,9 +74,7 @@ def test_graph_losses_are_zero_only_for_the_right_boxes():
     losses = scene_graph_losses(graph, boxes, has_box, findings, torch.tensor([True]))
     assert float(losses["graph_box"]) == pytest.approx(0, abs=1e-5)
     assert float(losses["graph_findings"]) == pytest.approx(0, abs=1e-5)
-    moved = PredictedGraph(
-        right + 0.05, torch.zeros(1, 26), torch.zeros(1, 26, 3), torch.zeros(1, 26, 2)
-    )
+    moved = PredictedGraph(right + 0.05, torch.zeros(1, 26), torch.zeros(1, 26, 3), torch.zeros(1, 26, 2))
     assert float(scene_graph_losses(moved, boxes, has_box, findings, torch.tensor([True]))["graph_box"]) > 0.1
     nothing = scene_graph_losses(moved, boxes, has_box, findings, torch.tensor([False]))
     assert all(float(value) == 0.0 for value in nothing.values())

@@ -56,10 +56,14 @@ def _words(name: str) -> str:
 
 def _add_verdict(page: Page, data: Report) -> None:
     page.section("Verdict")
+    asked = data["task"]
     if data["ready"]:
-        page.notice("The data is ready for training.", "success")
+        page.notice(f"The data is ready for training ({asked}).", "success")
     for reason in data["reasons"]:
         page.notice(f"Not ready: {reason}.", "error")
+    for task, reasons in data["reasons_for"].items():
+        if task != asked and reasons:
+            page.notice(f"Not ready for {task}: {'; '.join(reasons)}.", "warning")
     warnings = [remark for remark in data["remarks"] if remark["level"] == "warning"]
     rows = [(_words(remark["code"]), remark["message"]) for remark in warnings]
     page.table(["warning", "what was seen"], rows, "Warnings", empty="none")

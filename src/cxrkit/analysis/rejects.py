@@ -7,6 +7,7 @@ from typing import Any
 
 from cxrkit.analysis.counting import share
 from cxrkit.data.index import Index
+from cxrkit.data.rejects import film_remedy
 from cxrkit.errors import ArtifactError
 
 
@@ -20,20 +21,30 @@ def count_rejects(path: Path) -> dict[str, Counter[str]]:
         per kind (`image`, `study`, `question`, ...) the counts by code.
 
     Raises:
-        ArtifactError: the file is missing.
+        ArtifactError: the file is missing or damaged.
     """
     result: dict[str, Counter[str]] = {}
     if not path.is_file():
-        raise ArtifactError(
-            "the prepared index lacks its list of skipped things",
-            expected=str(path),
-            found="no such file",
-            next_step="run `cxrkit prepare` again",
-        )
-    with path.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            result.setdefault(row["kind"], Counter())[row["code"]] += 1
+        raise _unusable(path, "no such file")
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            table = csv.DictReader(stream)
+            if not {"code", "kind"} <= set(table.fieldnames or ()):
+                raise _unusable(path, "it is damaged: no columns code and kind")
+            for row in table:
+                result.setdefault(row["kind"], Counter())[row["code"]] += 1
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unusable(path, f"it is damaged: {error!r}") from error
     return result
+
+
+def _unusable(path: Path, found: str) -> ArtifactError:
+    return ArtifactError(
+        "the prepared index lacks its list of skipped things",
+        expected=f"{path} as `cxrkit prepare` wrote it",
+        found=found,
+        next_step="run `cxrkit prepare` again",
+    )
 
 
 def measure_rejects(index: Index) -> dict[str, Any]:
@@ -46,10 +57,12 @@ def measure_rejects(index: Index) -> dict[str, Any]:
         ArtifactError: `rejects.csv` is missing.
 
     Returns:
-        `rejects` (`total`, `by_code`, `by_kind`, `image_share`), `unmapped` and `yes_no_disagreements`.
+        `rejects` (`total`, `by_code`, `by_kind`, `images`, `image_share`, `image_remedy`), `unmapped` and
+        `yes_no_disagreements`.
     """
     by_kind = count_rejects(index.workspace / "index" / "rejects.csv")
-    images = sum(by_kind.get("image", Counter()).values())
+    of_images = by_kind.get("image", Counter())
+    images = of_images.total()
     by_code = {code: int(count) for code, count in sorted(index.counts.get("rejects", {}).items())}
     return {
         "rejects": {
@@ -58,6 +71,7 @@ def measure_rejects(index: Index) -> dict[str, Any]:
             "by_kind": {kind: dict(sorted(codes.items())) for kind, codes in sorted(by_kind.items())},
             "images": images,
             "image_share": share(images, images + len(index.images)),
+            "image_remedy": film_remedy(of_images) if images else None,
         },
         "unmapped": {
             "regions": _by_count(index.counts.get("unmapped_regions", {})),

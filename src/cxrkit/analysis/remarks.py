@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from cxrkit.reporting.formatting import format_count
 
 Level = Literal["blocking", "warning"]
+Task: TypeAlias = Literal["vqa", "classify"]
+TASKS: tuple[Task, ...] = ("vqa", "classify")
 _NAMED_AT_MOST = 5
 
 
@@ -55,6 +57,7 @@ class Remark:
         message: one sentence for people.
         values: the numbers behind it, by name.
         threshold: the limit that was passed; None where there is no number.
+        tasks: whose training it stops or concerns.
     """
 
     level: Level
@@ -62,10 +65,11 @@ class Remark:
     message: str
     values: Mapping[str, float | int | None] = field(default_factory=dict)
     threshold: float | int | None = None
+    tasks: tuple[Task, ...] = TASKS
 
     def to_json(self) -> dict[str, Any]:
         """Gives the remark as plain values."""
-        return {**asdict(self), "values": dict(self.values)}
+        return {**asdict(self), "values": dict(self.values), "tasks": list(self.tasks)}
 
 
 def name_some(values: Mapping[str, Any], form: Callable[[Any], str] = format_count) -> str:

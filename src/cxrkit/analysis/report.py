@@ -12,10 +12,10 @@ from cxrkit.analysis.labels import measure_labels
 from cxrkit.analysis.questions import measure_questions
 from cxrkit.analysis.regions import measure_regions
 from cxrkit.analysis.rejects import measure_rejects
-from cxrkit.analysis.remarks import Thresholds
+from cxrkit.analysis.remarks import Task, Thresholds
 from cxrkit.analysis.rows import read_rows
 from cxrkit.analysis.totals import measure_totals
-from cxrkit.analysis.verdict import judge
+from cxrkit.analysis.verdict import judge, reasons_by_task
 from cxrkit.config.grades import minimum_rating
 from cxrkit.config.values import QualityGrade, ViewFilter
 from cxrkit.data.index import Index
@@ -36,7 +36,7 @@ class AnalysisReport:
     """What the analysis found.
 
     Attributes:
-        ready: training may start.
+        ready: training of the asked task may start.
         reasons: why it may not; empty when it may.
         path: the written `analysis_report.json`.
         data: its content.
@@ -59,6 +59,7 @@ def analyze(
     *,
     quality_grade: QualityGrade = "A",
     view_filter: ViewFilter = "frontal_only",
+    task: Task | None = None,
     thresholds: Thresholds | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AnalysisReport:
@@ -72,6 +73,8 @@ def analyze(
         output_dir: folder of the three files; made when missing.
         quality_grade: lowest grade of a question that counts as taking part.
         view_filter: which films take part.
+        task: whose verdict is `ready`; None takes vqa when the index has questions, else classify. The
+            report holds the verdicts of both.
         thresholds: the limits of the verdict; the documented ones when None.
         progress: called as `progress(done, total)` after each step.
 
@@ -92,6 +95,7 @@ def analyze(
         "thresholds": asdict(limits),
     }
     _measure(index, data, steps)
+    data["task"] = task or ("vqa" if data["totals"]["questions"] else "classify")
     return _write(data, output_dir, limits, steps)
 
 
@@ -128,8 +132,11 @@ def _measure(index: Index, data: dict[str, Any], steps: _Steps) -> None:
 
 def _write(data: dict[str, Any], output_dir: Path, limits: Thresholds, steps: _Steps) -> AnalysisReport:
     remarks = judge(data, limits)
-    reasons = [remark.message for remark in remarks if remark.level == "blocking"]
+    by_task = reasons_by_task(remarks)
+    reasons = by_task[data["task"]]
     data["ready"] = not reasons
+    data["ready_for"] = {name: not stops for name, stops in by_task.items()}
+    data["reasons_for"] = by_task
     data["reasons"] = reasons
     data["warnings"] = [remark.message for remark in remarks if remark.level == "warning"]
     data["remarks"] = [remark.to_json() for remark in remarks]

@@ -22,6 +22,7 @@ class Rows:
         split_of_image: int8 `[images]`.
         split_of_question: int8 `[questions]`.
         image_in_view: bool `[images]`, the view filter takes the film.
+        study_in_view: bool `[studies]`, the study has a film that the view filter takes.
         question_in_view: bool `[questions]`, the study has a film that the view filter takes.
         question_graded: bool `[questions]`, the rating is high enough.
         question_usable: bool `[questions]`, a head answers it and its target is known.
@@ -31,6 +32,7 @@ class Rows:
     split_of_image: Column
     split_of_question: Column
     image_in_view: BoolColumn
+    study_in_view: BoolColumn
     question_in_view: BoolColumn
     question_graded: BoolColumn
     question_usable: BoolColumn
@@ -56,8 +58,15 @@ def read_rows(index: Index, quality_grade: QualityGrade, view_filter: ViewFilter
     usable = _usable_questions(index, len(study_of_question))
     kept = in_view & graded & usable
     return Rows(
-        split[study_of_image], split[study_of_question], image_in_view, in_view, graded, usable, kept
-    )  # fmt: skip
+        split[study_of_image],
+        split[study_of_question],
+        image_in_view,
+        study_in_view,
+        in_view,
+        graded,
+        usable,
+        kept,
+    )
 
 
 def _usable_questions(index: Index, count: int) -> BoolColumn:

@@ -44,6 +44,7 @@ def _sizes_by_split(index: Index, rows: Rows) -> dict[str, dict[str, int]]:
     subject = index.column("studies", "subject_id")
     with_graph = index.column("studies", "has_scene_graph")
     with_questions = index.column("studies", "has_questions")
+    labelled = rows.study_in_view & ~np.isnan(index.column("studies", "chexpert")).all(axis=1)
     sizes = {}
     for place, name in enumerate(SPLITS):
         here = split == place
@@ -57,6 +58,7 @@ def _sizes_by_split(index: Index, rows: Rows) -> dict[str, dict[str, int]]:
             "questions_kept": int((rows.question_kept & of_split).sum()),
             "scene_graphs": int((with_graph & here).sum()),
             "studies_with_questions": int((with_questions & here).sum()),
+            "labelled_studies_in_view": int((labelled & here).sum()),
         }
     return sizes
 

@@ -1,7 +1,8 @@
 """The verbs about data: `synth`, `prepare`, `analyze`."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ from cxrkit.cli.options import (
     QaPath,
     Workspace,
     collect_overrides,
+    data_options,
     data_overrides,
 )
 
@@ -65,9 +67,7 @@ def synth(
         )
     terminal.say(f"written to {output}")
     terminal.results.print(synthetic_table(summary.counts))
-    terminal.say(
-        f"next: cxrkit analyze {_data_options(output / 'mimic-cxr-jpg', output / 'mimic-ext-cxr-qba')}"
-    )
+    terminal.say(_analyze_next(output / "mimic-cxr-jpg", output / "mimic-ext-cxr-qba", None))
 
 
 def prepare(
@@ -80,6 +80,9 @@ def prepare(
     ] = None,
     extract_all: Annotated[
         bool, typer.Option("--extract_all", help="Accepted for old command lines; nothing is extracted.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Prepare again even when nothing has changed.")
     ] = False,
     assignments: Assignments = None,
 ) -> None:
@@ -106,15 +109,16 @@ def prepare(
             settings.data.workspace,
             image_store_size=settings.data.image_store_size,
             workers=workers,
+            force=force,
             progress=bars.report,
         )
     _show_prepared(summary, terminal)
-    paths = _data_options(settings.data.mimic_cxr_jpg_path, settings.data.mimic_ext_cxr_qba_path)
-    terminal.say(f"next: cxrkit analyze {paths} --workspace {settings.data.workspace}")
+    paths = (settings.data.mimic_cxr_jpg_path, given_path(settings.data.mimic_ext_cxr_qba_path))
+    terminal.say(_analyze_next(*paths, settings.data.workspace))
 
 
 def _show_prepared(summary: "PreparedSummary", terminal: "Terminal") -> None:
-    from cxrkit.cli.tables import prepared_table, rejects_table
+    from cxrkit.cli.tables import prepared_table, rejects_table, remarks_on
 
     state = "already up to date" if summary.unchanged else "prepared"
     terminal.say(f"{state}: {summary.workspace}")
@@ -124,6 +128,8 @@ def _show_prepared(summary: "PreparedSummary", terminal: "Terminal") -> None:
         terminal.say(f"each one is listed in {summary.workspace / 'index' / 'rejects.csv'}")
     else:
         terminal.say("nothing was skipped: 0 rejects")
+    for line in remarks_on(summary.counts):
+        terminal.say(line)
 
 
 def analyze(
@@ -133,6 +139,10 @@ def analyze(
     workspace: Workspace = None,
     output_dir: Annotated[
         Path | None, typer.Option("--output_dir", help="Folder of the report (data.analysis_dir).")
+    ] = None,
+    task: Annotated[
+        Literal["vqa", "classify"] | None,
+        typer.Option("--task", help="What the data is to be ready for; by default what the file says."),
     ] = None,
     assignments: Assignments = None,
 ) -> None:
@@ -144,7 +154,7 @@ def analyze(
 
     terminal = open_terminal()
     named = {**data_overrides(mimic_cxr_path, mimic_qa_path, workspace), "data.analysis_dir": output_dir}
-    settings = load_settings(config, None, collect_overrides(named, assignments))
+    settings = load_settings(config, task, collect_overrides(named, assignments))
     with terminal.bars() as bars:
         index = open_workspace(settings, bars)
         from cxrkit.analysis import analyze as run_analysis
@@ -154,6 +164,8 @@ def analyze(
             settings.data.analysis_dir,
             quality_grade=settings.data.quality_grade,
             view_filter=settings.data.view_filter,
+            # Nobody having said, what the data itself offers: an index without questions is no mistake.
+            task=settings.task if config is not None or task is not None else None,
             progress=bars.counter("analyzing"),
         )
     terminal.results.print(prepared_table(index.counts))
@@ -171,5 +183,6 @@ def _show_verdict(report: "AnalysisReport", terminal: "Terminal") -> None:
     terminal.say(f"report: {report.path}")
 
 
-def _data_options(mimic_cxr_path: Path, mimic_qa_path: Path) -> str:
-    return f"--mimic_cxr_path {mimic_cxr_path} --mimic_qa_path {mimic_qa_path}"
+def _analyze_next(mimic_cxr_path: Path, mimic_qa_path: Path | None, workspace: Path | None) -> str:
+    words = ["cxrkit", "analyze", *data_options(mimic_cxr_path, mimic_qa_path, workspace)]
+    return f"next: {shlex.join(words)}"

@@ -16,6 +16,7 @@ from cxrkit.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from cxrkit.cli.terminal import Terminal
     from cxrkit.config import Settings
 
 
@@ -41,13 +42,15 @@ def evaluate(
     """Predict on a split and score the answers beside their controls."""
     from cxrkit.cli.tables import headline_table
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.cli.workspace import open_workspace, require_pixels
+    from cxrkit.cli.workspace import open_prepared, require_pixels
 
     terminal = open_terminal()
+    model_path = _best_model(model_path, terminal)
     overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
     settings = _settings(model_path, config, overrides)
     with terminal.bars() as bars:
-        require_pixels(open_workspace(settings, bars), settings)
+        index = open_prepared(settings, overrides, bars, own_config=config is not None)
+        require_pixels(index, _image_size(model_path), f"image_size of the model in {model_path}")
         from cxrkit.evaluation.run import evaluate_model
 
         result = evaluate_model(
@@ -59,9 +62,30 @@ def evaluate(
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
+    if result.warning is not None:
+        terminal.say(f"warning: {result.warning}")
     terminal.results.print(headline_table(result.table))
     for path in (result.predictions_path, result.report_path, result.html_path):
         terminal.say(str(path))
+
+
+def _best_model(model_path: Path, terminal: "Terminal") -> Path:
+    from cxrkit.models.configuration import CONFIG_FILE
+    from cxrkit.training.run_folder import BEST_MODEL
+
+    inner = model_path / BEST_MODEL
+    if not (inner / CONFIG_FILE).is_file():
+        return model_path
+    terminal.note(f"{model_path} is the folder of a run: taking {inner}")
+    return inner
+
+
+def _image_size(model_path: Path) -> int:
+    from cxrkit.evaluation.run import task_of_model
+    from cxrkit.models.configuration import ClassifierConfig, SSGVQAConfig
+
+    shape = SSGVQAConfig if task_of_model(model_path) == "vqa" else ClassifierConfig
+    return int(shape.load(model_path).image_size)
 
 
 def _settings(model_path: Path, config: Path | None, overrides: dict[str, object]) -> "Settings":

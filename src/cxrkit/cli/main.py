@@ -11,6 +11,7 @@ from cxrkit.cli.options import read_flag_values
 from cxrkit.errors import CxrkitError
 from cxrkit.version import __version__
 
+INTERRUPTED = 130  # as shells number a program that Ctrl-C ended
 app = typer.Typer(
     help="Train, evaluate and question chest X-ray models on MIMIC-CXR.",
     no_args_is_help=True,
@@ -51,6 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = read_flag_values(sys.argv[1:] if arguments is None else arguments)
     try:
         app(args=words, prog_name="cxrkit")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _tell_interrupted()
+        raise
+    except KeyboardInterrupt:
+        _tell_interrupted()
+        sys.exit(INTERRUPTED)
     except CxrkitError as error:
         _end_with(error)
     except OSError as error:
@@ -61,6 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 next_step="check the path, the permissions and the free space",
             )
         )
+
+
+def _tell_interrupted() -> None:
+    typer.echo("interrupted: nothing half-written is used; run the same command again", err=True)
 
 
 def _end_with(error: CxrkitError) -> None:

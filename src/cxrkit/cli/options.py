@@ -50,12 +50,32 @@ DisableWandb: TypeAlias = Annotated[
 HubModelId: TypeAlias = Annotated[
     str | None, typer.Option("--hub_model_id", help="Hugging Face repository (training.hub_model_id).")
 ]
+Deepspeed: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--deepspeed",
+        exists=True,
+        dir_okay=False,
+        help="DeepSpeed's own configuration (deepspeed.config_path).",
+    ),
+]
+LocalRank: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--local_rank", "--local-rank", hidden=True, help="Given by launchers; not needed."),
+]
 SkipDataCheck: TypeAlias = Annotated[
     bool, typer.Option("--skip_data_check", help="Train without a passing analysis of the data.")
 ]
 
 # Flags of the historical command lines; `--flag False` must mean false, not "present".
-FLAGS = ("--disable_wandb", "--skip_data_check", "--compute_attention", "--extract_all", "--list_defects")
+FLAGS = (
+    "--disable_wandb",
+    "--skip_data_check",
+    "--compute_attention",
+    "--extract_all",
+    "--list_defects",
+    "--force",
+)
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -103,6 +123,14 @@ def collect_overrides(
     if mistakes:
         raise SettingsError("command line", mistakes)
     return overrides
+
+
+def data_options(
+    mimic_cxr_path: Path | None, mimic_qa_path: Path | None, workspace: Path | None
+) -> list[str]:
+    """Gives the words of a command line that name these data; None is left out."""
+    named = {"--mimic_cxr_path": mimic_cxr_path, "--mimic_qa_path": mimic_qa_path, "--workspace": workspace}
+    return [word for name, path in named.items() if path is not None for word in (name, str(path))]
 
 
 def data_overrides(

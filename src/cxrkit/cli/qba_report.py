@@ -1,5 +1,6 @@
 """What `prepare` tells when it is given the questions' data set alone."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def report_questions_only(root: Path, terminal: "Terminal") -> None:
     if len(rejects):
         terminal.results.print(rejects_table(rejects.counts()))
     terminal.say("the index is made from both data sets; once the films are there:")
-    terminal.say(f"next: cxrkit prepare --mimic_cxr_path FOLDER --mimic_qa_path {root}")
+    terminal.say(f"next: cxrkit prepare --mimic_cxr_path FOLDER {shlex.join(['--mimic_qa_path', str(root)])}")
 
 
 def _row(part: str, studies: "StudyFiles | None", root: Path) -> dict[str, object]:

@@ -1,12 +1,15 @@
 """The summaries that commands print, as aligned tables."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.table import Table
 
 SPLIT_COLUMNS = ("train", "validate", "test", "total")
 COUNTED = ("patients", "studies", "images", "questions")
+NUMBERS_OF_THINGS = ("findings_scored",)
+MOST_NAMES = 5
 
 
 def counts_table(counts: Mapping[str, object]) -> Table:
@@ -24,10 +27,10 @@ def counts_table(counts: Mapping[str, object]) -> Table:
 
 
 def synthetic_table(counts: Mapping[str, int]) -> Table:
-    """Gives what was written; counts such as `studies train` become the row and the column they name."""
+    """Gives what was written; counts such as `studies_train` become the row and the column they name."""
     rows: dict[str, dict[str, int]] = {}
     for name, count in counts.items():
-        thing, _, split = name.rpartition(" ")
+        thing, _, split = name.rpartition("_")
         if split in SPLIT_COLUMNS:
             rows.setdefault(thing, {})[split] = count
         else:
@@ -50,6 +53,45 @@ def rejects_table(rejects: Mapping[str, int]) -> Table:
     return table
 
 
+def remarks_on(counts: Mapping[str, Any]) -> list[str]:
+    """Gives a line for each thing in prepared data that is used in part or not at all; none for zeros.
+
+    Args:
+        counts: of the index, as in `fingerprint.json`.
+    """
+    films = counts["views"].get("unknown", 0)
+    disagreements = counts["yes_no_disagreements"]
+    lines = [
+        f"films of unknown view: {films:,}" if films else "",
+        _named("questions without a usable target", counts["masked"]),
+        _named("mentions of regions that no table maps", counts["unmapped_regions"]),
+        _named("mentions of entities that no table maps", counts["unmapped_entities"]),
+        f"yes/no answers whose first word contradicts their findings: {disagreements:,}"
+        if disagreements
+        else "",
+    ]
+    return [line for line in lines if line]
+
+
+def _named(what: str, counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    if not total:
+        return ""
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    shown = ", ".join(f"{name} {count:,}" for name, count in ordered[:MOST_NAMES])
+    rest = len(ordered) - MOST_NAMES
+    return f"{what}: {total:,} ({shown}{f', and {rest:,} more names' if rest > 0 else ''})"
+
+
+def metrics_table(metrics: Mapping[str, float | None]) -> Table:
+    """Gives validation metrics, the numbers of things among them as whole numbers."""
+    rows = [
+        {"metric": name, "value": int(value) if name in NUMBERS_OF_THINGS and value is not None else value}
+        for name, value in metrics.items()
+    ]
+    return rows_table([row | {"value": "not defined"} if row["value"] is None else row for row in rows])
+
+
 def rows_table(rows: Sequence[Mapping[str, object]]) -> Table:
     """Gives a table of rows that share their columns; numbers to the right."""
     table = Table(box=box.SIMPLE)
@@ -64,11 +106,12 @@ def rows_table(rows: Sequence[Mapping[str, object]]) -> Table:
 
 def headline_table(rows: Sequence[Sequence[str]]) -> Table:
     """Gives each figure of an evaluation beside its controls."""
-    from cxrkit.evaluation.headline import HEADLINE_COLUMNS
+    from cxrkit.evaluation.headline import HEADLINE_SHORT_COLUMNS
 
     table = Table(box=box.SIMPLE)
-    for place, column in enumerate(HEADLINE_COLUMNS):
-        table.add_column(column, justify="right" if place else "left")
+    for place, column in enumerate(HEADLINE_SHORT_COLUMNS):
+        # A figure broken over two lines cannot be read: the title gives way.
+        table.add_column(column, justify="right" if place else "left", no_wrap=place > 0)
     for row in rows:
         table.add_row(*row)
     return table

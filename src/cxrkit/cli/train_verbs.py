@@ -40,6 +40,8 @@ def vqa(
     wandb_project: options.WandbProject = None,
     disable_wandb: options.DisableWandb = False,
     hub_model_id: options.HubModelId = None,
+    deepspeed: options.Deepspeed = None,
+    local_rank: options.LocalRank = None,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
 ) -> None:
@@ -48,6 +50,7 @@ def vqa(
         **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
+        "deepspeed.config_path": deepspeed,
     }
     _train("vqa", config, collect_overrides(named, assignments), skip_data_check)
 
@@ -66,6 +69,8 @@ def classify(
     wandb_project: options.WandbProject = None,
     disable_wandb: options.DisableWandb = False,
     hub_model_id: options.HubModelId = None,
+    deepspeed: options.Deepspeed = None,
+    local_rank: options.LocalRank = None,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
 ) -> None:
@@ -74,6 +79,7 @@ def classify(
         **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
+        "deepspeed.config_path": deepspeed,
     }
     _train("classify", config, collect_overrides(named, assignments), skip_data_check)
 
@@ -112,13 +118,13 @@ def _train(task: "Task", config: Path | None, overrides: dict[str, object], skip
     settings = load_settings(config, task, overrides)
     require_source(settings)
     terminal = open_terminal()
-    check = None if skip_data_check else _analysis_check(settings, _analysis_command(config, overrides))
+    check = None if skip_data_check else _analysis_check(settings, _analysis_command(task, config, overrides))
     # Preparing the full data takes hours: a report that is missing altogether is told before, not after.
     if check is not None and not (settings.data.analysis_dir / "analysis_report.json").is_file():
         check("")
     with terminal.bars() as bars:
         index = open_workspace(settings, bars)
-        require_pixels(index, settings)
+        require_pixels(index, settings.data.image_size, "data.image_size")
         if check is not None:
             check(index.fingerprint)
         run = _run_training(as_prepared(settings, index), bars)
@@ -129,15 +135,26 @@ def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]
     from cxrkit.training.gate import require_analysis
 
     def check(fingerprint: str) -> None:
-        require_analysis(fingerprint, settings.data.analysis_dir, command)
+        require_analysis(
+            fingerprint,
+            settings.data.analysis_dir,
+            command,
+            filters={
+                "quality_grade": settings.data.quality_grade,
+                "view_filter": settings.data.view_filter,
+            },
+            task=settings.task,
+        )
 
     return check
 
 
-def _analysis_command(config: Path | None, overrides: dict[str, object]) -> str:
+def _analysis_command(task: "Task", config: Path | None, overrides: dict[str, object]) -> str:
     words = ["python", "analyze_data.py"]
     if config is not None:
         words += ["--config", str(config)]
+    elif task != "vqa":
+        words += ["--task", task]
     for key, value in overrides.items():
         if key in ANALYSIS_OPTIONS:
             words += [ANALYSIS_OPTIONS[key], str(value)]
@@ -159,9 +176,13 @@ def _run_training(settings: "Settings", bars: "ProgressBars") -> "TrainedRun":
 
 
 def _show_run(run: "TrainedRun", terminal: "Terminal") -> None:
-    from cxrkit.cli.tables import rows_table
+    from cxrkit.cli.tables import metrics_table
 
-    rows = [{"metric": name, "value": value} for name, value in run.metrics.items()]
-    terminal.say(f"the best model, after {run.step} updates, on the validation split")
-    terminal.results.print(rows_table(rows))
-    terminal.say(f"next: cxrkit evaluate --model_path {run.best_model}")
+    updates = f"{run.step:,} update{'' if run.step == 1 else 's'}"
+    if run.chosen:
+        terminal.say(f"the best model, after {updates}, on the validation split")
+    else:
+        terminal.say(f"no validation value; the last model was kept, after {updates}")
+    terminal.results.print(metrics_table(run.metrics))
+    command = ["cxrkit", "evaluate", "--model_path", str(run.best_model)]
+    terminal.say(f"next: {shlex.join(command)}")

@@ -1,13 +1,18 @@
 """The step that verbs share: open the workspace that is there, prepare the one that is missing."""
 
+import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cxrkit.cli.options import data_options
 from cxrkit.config import Settings, given_path, require_data_paths
-from cxrkit.errors import SettingsError
+from cxrkit.errors import ArtifactError, SettingsError
 
 if TYPE_CHECKING:
     from cxrkit.cli.terminal import ProgressBars
     from cxrkit.data.index import Index
+
+FOLDERS_TO_NAME = ["--mimic_cxr_path", "FOLDER", "--mimic_qa_path", "FOLDER"]
 
 
 def require_source(settings: Settings) -> None:
@@ -27,6 +32,8 @@ def require_source(settings: Settings) -> None:
 def open_workspace(settings: Settings, bars: "ProgressBars") -> "Index":
     """Gives the index of the settings' data; prepares the workspace when it is missing.
 
+    A workspace that is there may have any image size; `require_pixels` says whether it is enough.
+
     Raises:
         SettingsError: a data path is needed and not set.
         ArtifactError: the workspace was made from other paths, or is damaged.
@@ -39,8 +46,46 @@ def open_workspace(settings: Settings, bars: "ProgressBars") -> "Index":
         given_path(data.mimic_cxr_jpg_path),
         given_path(data.mimic_ext_cxr_qba_path),
         data.workspace,
-        # Not asked for in so many words, the size is the one the workspace has.
-        image_store_size=data.image_store_size if "image_store_size" in data.model_fields_set else None,
+        image_store_size=None if (data.workspace / "index").is_dir() else data.image_store_size,
+        progress=bars.report,
+    )
+
+
+def open_prepared(
+    settings: Settings, overrides: Mapping[str, object], bars: "ProgressBars", *, own_config: bool
+) -> "Index":
+    """Gives the index to evaluate on; prepares only data that the command line itself names.
+
+    Args:
+        settings: resolved.
+        overrides: what the command line says.
+        bars: shows the progress of a preparation.
+        own_config: the settings are from a file of the command line, not from the model's folder, whose
+            record of where its own data was says nothing about another workspace.
+
+    Raises:
+        ArtifactError: there is no prepared workspace, or it was made from other data.
+    """
+    data = settings.data
+    films, questions = given_path(data.mimic_cxr_jpg_path), given_path(data.mimic_ext_cxr_qba_path)
+    if "data.mimic_cxr_jpg_path" in overrides:
+        return open_workspace(settings, bars)
+    if not (data.workspace / "index").is_dir():
+        named = data_options(films, questions, data.workspace)
+        prepare = ["cxrkit", "prepare", *([] if "--mimic_cxr_path" in named else FOLDERS_TO_NAME), *named]
+        raise ArtifactError(
+            "no prepared workspace to evaluate on",
+            expected=f"the index of a workspace in {data.workspace}",
+            found="no such folder" if not data.workspace.is_dir() else "a folder without an index",
+            next_step=f"name the workspace with --workspace, or make it: {shlex.join(prepare)}",
+        )
+    from cxrkit.data.prepare import ensure_workspace
+
+    ask_questions = own_config or "data.mimic_ext_cxr_qba_path" in overrides
+    return ensure_workspace(
+        films if own_config else None,
+        questions if ask_questions else None,
+        data.workspace,
         progress=bars.report,
     )
 
@@ -56,15 +101,20 @@ def as_prepared(settings: Settings, index: "Index") -> Settings:
     return settings.model_copy(update={"data": data.model_copy(update=filled)})
 
 
-def require_pixels(index: "Index", settings: Settings) -> None:
+def require_pixels(index: "Index", image_size: int, expected_by: str) -> None:
     """Returns when the stored images are at least as large as the model's.
+
+    Args:
+        index: of the workspace.
+        image_size: side of the square the model sees.
+        expected_by: what says so: the key of the settings, or the model.
 
     Raises:
         SettingsError: they would have to be blown up.
     """
-    stored, wanted = index.settings["image_store_size"], settings.data.image_size
-    if stored < wanted:
+    stored = index.settings["image_store_size"]
+    if stored < image_size:
         mistake = (
-            f"data.image_size: found {wanted}, expected at most the {stored} pixels of {index.workspace}"
+            f"{expected_by}: found {image_size}, expected at most the {stored} pixels of {index.workspace}"
         )
         raise SettingsError("the images are needed now", [mistake])

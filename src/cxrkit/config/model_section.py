@@ -61,7 +61,7 @@ class ModelSettings(Section):
     )
     sim_layers: values.CountOrZero = Field(default=2, description="layers of the scene-embedded interaction")
     graph_readings: values.CountOrZero = Field(
-        default=8, description="soft queries with which a question reads the scene graph; 0 = without"
+        default=8, description="entity sets with which a question reads the scene graph; 0 = without"
     )
     num_binary_classes: values.Count = Field(default=2, description="no, yes (fixed)")
     num_category_classes: values.Count = Field(default=14, description="the CheXpert findings (fixed)")

@@ -93,7 +93,7 @@ class WandbSettings(Section):
     """Tracking with Weights & Biases: scalars and plots of aggregates only."""
 
     enabled: values.Switch = Field(
-        default=True, description="log to W&B when it is installed and a key is set"
+        default=True, description="log to W&B when it is installed; offline as long as no key is set"
     )
     project: values.Text = Field(default="mimic-cxr-vqa", description="name of the W&B project")
 
@@ -105,4 +105,7 @@ class DeepspeedSettings(Section):
     config_path: values.PathSetting = Field(
         default=Path("configs/deepspeed_config.json"), description="DeepSpeed's own configuration"
     )
-    stage: values.ZeroStage = Field(default=2, description="ZeRO stage: what is divided among the GPUs")
+    stage: values.ZeroStage = Field(
+        default=2,
+        description="ZeRO stage: what is divided among the GPUs; at most 2, for 3 divides the model itself",
+    )

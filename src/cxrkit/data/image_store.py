@@ -13,6 +13,14 @@ from cxrkit.data.film_shards import GEOMETRY_SCHEMA, STORE_SCHEMA_VERSION
 from cxrkit.data.index.opener import column_array, read_fingerprint
 from cxrkit.errors import ArtifactError
 
+_KEYS: dict[str, type] = {
+    "size": int,
+    "count": int,
+    "films_per_shard": int,
+    "image_list": str,
+    "shards": list,
+}
+
 
 @dataclass(frozen=True)
 class ImageStore:
@@ -92,11 +100,22 @@ def _read_manifest(folder: Path, workspace: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+        wrong = [name for name, kind in _KEYS.items() if not isinstance(manifest.get(name), kind)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unusable(folder, f"manifest.json is damaged: {error}", workspace) from error
     if version != STORE_SCHEMA_VERSION:
         raise _unusable(folder, f"schema version {version} instead of {STORE_SCHEMA_VERSION}", workspace)
+    if wrong or not all(_is_shard(shard) for shard in manifest["shards"]):
+        raise _unusable(
+            folder, f"manifest.json is damaged: no usable {', '.join(wrong) or 'shards'}", workspace
+        )
     return manifest
+
+
+def _is_shard(shard: object) -> bool:
+    return (
+        isinstance(shard, dict) and isinstance(shard.get("name"), str) and isinstance(shard.get("count"), int)
+    )
 
 
 def _map_shard(folder: Path, shard: dict[str, Any], size: int, workspace: Path) -> npt.NDArray[np.uint8]:

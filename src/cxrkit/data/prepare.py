@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import shlex
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +14,17 @@ import numpy as np
 import polars as pl
 
 from cxrkit.data.film_shards import FilmFile, StoredAs, image_list_fingerprint, write_film_shards
+from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
 from cxrkit.data.index.builder import IndexBuilder, reject_studies_without_films, studies_of_films
 from cxrkit.data.index.opener import read_fingerprint
 from cxrkit.data.index.schemas import SCHEMA_VERSION
 from cxrkit.data.mimic_cxr.films import FilmTable, read_films
-from cxrkit.data.mimic_cxr.labels import read_labels
+from cxrkit.data.mimic_cxr.labels import StudyLabels, read_labels
 from cxrkit.data.mimic_cxr.layout import CHEXPERT, NEGBIO, TEST_LABELS, MimicCxrLayout, find_mimic_cxr
 from cxrkit.data.qba.layout import QbaFiles, find_qba
 from cxrkit.data.qba.vocabularies import read_vocabularies
-from cxrkit.data.rejects import Reject, RejectLog, read_rejects
+from cxrkit.data.rejects import Reject, RejectLog, film_remedy, read_rejects
 from cxrkit.data.source_state import (
     FILM_FILE_CODES,
     film_paths,
@@ -33,6 +36,7 @@ from cxrkit.data.workspace_folder import (
     FINGERPRINT,
     INDEX_FILES,
     building_folder,
+    check_outside_sources,
     check_workspace,
     publish,
 )
@@ -71,6 +75,13 @@ class _Sources:
     mimic: MimicCxrLayout
     qba: QbaFiles | None
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What belongs to the data sets: the named folders, and those of films and tables."""
+        tables = {path.parent for path in self.mimic.tables.values()}
+        named = (self.mimic_path, self.mimic.image_folder) + ((self.qa_path,) if self.qa_path else ())
+        return (*named, *sorted(tables))
+
     def as_json(self) -> dict[str, str | None]:
         return {
             "mimic_cxr_jpg_path": str(self.mimic_path),
@@ -105,7 +116,8 @@ def prepare_workspace(
 
     Raises:
         DataLayoutError: an input is missing or unusable.
-        ArtifactError: the workspace folder is not a workspace, in use, or cannot be written.
+        ArtifactError: the workspace folder is not a workspace, in use, part of the data, or cannot be
+            written.
         SettingsError: `image_store_size` or `workers` is out of range.
     """
     _check_settings(image_store_size, workers)
@@ -114,6 +126,7 @@ def prepare_workspace(
     rejects = RejectLog()
     try:
         sources = _find_sources(mimic_cxr_path, mimic_qa_path, rejects)
+        check_outside_sources(workspace, sources.folders)
         check_workspace(workspace)
         signature = inputs_signature(sources.mimic, sources.qba)
         old = None if force else _up_to_date(workspace, sources, settings, signature)
@@ -154,14 +167,15 @@ def ensure_workspace(
         progress: called as (stage, done, total) for a new workspace.
 
     Raises:
-        ArtifactError: the workspace is unfinished, was made from other sources or with another image
-            size, or there is none and no source was named.
+        ArtifactError: the workspace is unfinished, was made from other sources, from another state of
+            them, or with another image size, or there is none and no source was named.
         DataLayoutError: an input is missing or unusable.
     """
     workspace = workspace.expanduser().resolve()
     if (workspace / "index").exists() or mimic_cxr_path is None:
         index = Index.open(workspace)
         _check_same_sources(index, mimic_cxr_path, mimic_qa_path, image_store_size)
+        _check_unchanged_sources(index)
         return index
     prepare_workspace(
         mimic_cxr_path,
@@ -197,6 +211,35 @@ def _check_same_sources(index: Index, mimic: Path | None, qa: Path | None, size:
         )
 
 
+def _check_unchanged_sources(index: Index) -> None:
+    """Refuses data that changed after they were prepared; where they cannot be reached the index stands."""
+    mimic, qa = index.mimic_cxr_jpg_path, index.mimic_ext_cxr_qba_path
+    try:
+        sources = _find_sources(mimic, qa, RejectLog())
+        signature = inputs_signature(sources.mimic, sources.qba)
+    except (DataLayoutError, OSError) as error:
+        logger.warning("whether the data of %s changed cannot be told: %s", index.workspace, error)
+        return
+    recorded = read_fingerprint(index.workspace)["inputs_signature"]
+    if signature != recorded:
+        raise ArtifactError(
+            "the data changed since the workspace was prepared",
+            expected=f"tables and questions with the signature {recorded[:12]}",
+            found=f"signature {signature[:12]} of the files in {mimic}" + (f" and {qa}" if qa else ""),
+            next_step=_prepare_command(index),
+        )
+
+
+def _prepare_command(index: Index) -> str:
+    words = ["cxrkit", "prepare", "--mimic_cxr_path", str(index.mimic_cxr_jpg_path)]
+    if index.mimic_ext_cxr_qba_path is not None:
+        words += ["--mimic_qa_path", str(index.mimic_ext_cxr_qba_path)]
+    size = index.settings["image_store_size"]
+    words += ["--workspace", str(index.workspace)]
+    words += ["--set", f"data.image_store_size={size}"] if size != DEFAULT_STORE_SIZE else []
+    return f"run `{shlex.join(words)}`"
+
+
 def _check_settings(size: int, workers: int | None) -> None:
     mistakes = []
     if not _STORE_SIZES[0] <= size <= _STORE_SIZES[1]:
@@ -225,9 +268,10 @@ def _up_to_date(
     try:
         record = read_fingerprint(workspace)
         Index.open(workspace)
+        ImageStore.open(workspace)
         rejected = _rejected_film_files(workspace, sources.mimic)
-    except (ArtifactError, OSError):
-        logger.warning("the workspace %s is damaged or of another version; it is made anew", workspace)
+    except (ArtifactError, OSError, ValueError) as error:
+        logger.warning("the workspace %s is made anew: %s", workspace, error)
         return None
     expected = (sources.as_json(), settings, signature, films_signature(rejected))
     found = tuple(record.get(key) for key in ("sources", "settings", "inputs_signature", "films_signature"))
@@ -255,6 +299,12 @@ def _build(
 ) -> dict[str, Any]:
     """Writes index and images below `building` and gives the record for `fingerprint.json`."""
     table = read_films(sources.mimic, rejects)
+    # Tables are read before the films: a table that cannot be used should not cost hours of decoding first.
+    known = np.array(sorted(table.subject_of_study), dtype=np.int32)
+    labels = {
+        name: read_labels(sources.mimic.tables.get(file), known, table.subject_of_study, rejects)
+        for name, file in _LABEL_TABLES.items()
+    }
     files = [
         _film_file(sources.mimic, *row)
         for row in table.films.select("subject_id", "study_id", "dicom_id", "columns", "rows").iter_rows()
@@ -263,10 +313,8 @@ def _build(
     films, rejected = _accept_films(table, sources.mimic, stored, rejects)
     study_ids = studies_of_films(films)["study_id"].to_numpy()
     reject_studies_without_films(sources.qba, study_ids, table.subject_of_study, rejects)
-    labels = {
-        name: read_labels(sources.mimic.tables.get(file), study_ids, table.subject_of_study, rejects)
-        for name, file in _LABEL_TABLES.items()
-    }
+    rows = np.searchsorted(known, study_ids)
+    labels = {name: StudyLabels(given.values[rows], given.present[rows]) for name, given in labels.items()}
     names = read_vocabularies(sources.qba.dataset_info if sources.qba else None, rejects)
     builder = IndexBuilder(building / "index", films, rejected, labels, names, rejects)
     builder.write(sources.qba, _stage("index", progress))
@@ -306,11 +354,13 @@ def _accept_films(
     films = table.films.with_columns(pl.Series("path", paths, dtype=pl.String)).filter(pl.Series(good))
     if films.is_empty():
         first = next(result for result in stored if result.code)
+        counts = Counter(result.code for result in stored)
+        listed = ", ".join(f"{code} {count}" for code, count in counts.most_common())
         raise DataLayoutError(
             "no film can be used",
             expected="8-bit JPEG files of the size in the metadata table",
-            found=f"{len(stored)} films rejected; the first: {first.code} {first.path}",
-            next_step="finish the download of files/",
+            found=f"{len(stored)} films rejected ({listed}); the first: {first.code} {first.path}",
+            next_step=film_remedy(counts),
         )
     return films, {study: frozenset(ids) for study, ids in rejected.items()}
 

@@ -2,10 +2,11 @@
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-RejectKind = Literal["image", "study", "question", "answer", "box", "row", "member"]
+RejectKind = Literal["image", "study", "question", "answer", "box", "row", "member", "element"]
 
 REJECT_MEANINGS: dict[str, str] = {
     "box_malformed": "a box is not four finite numbers",
@@ -24,11 +25,13 @@ REJECT_MEANINGS: dict[str, str] = {
     "invalid_id": "an identifier of a row is not a number, or not a plain file name",
     "invalid_label": "a label is none of 1, 0, -1 and blank",
     "invalid_size": "Rows or Columns is not a positive whole number",
+    "malformed_element": "a name, observation, region or relation in a file has not the documented shape",
     "malformed_json": "a file is not JSON of the documented shape",
     "malformed_question": "a question inside a readable file has not the documented shape",
     "missing_image": "the film's file does not exist",
     "missing_question_id": "a question has no identifier",
     "no_answers": "a question has no main answer",
+    "no_questions": "a file of questions has none: `questions` is null or missing",
     "not_an_image": "the film's file is neither JPEG nor PNG",
     "not_in_metadata": "a film of the split table is not in the metadata table",
     "not_in_split": "a film of the metadata table is not in the split table",
@@ -42,6 +45,18 @@ REJECT_MEANINGS: dict[str, str] = {
     "unreadable_image": "the film's file cannot be opened or decoded",
     "unsupported_pixels": "a film's pixels have more than 8 bits",
 }
+
+# By the reason that is commonest among rejected films: what a user can do about it.
+_FILM_REMEDIES = {
+    "missing_image": "finish the download of files/",
+    "truncated_image": "download the cut-off files of files/ again",
+    "size_mismatch": "the films were resized, but boxes are in pixels of Columns x Rows: use those of the "
+    "original MIMIC-CXR-JPG release",
+    "not_an_image": "use the JPEG files as released; DICOM files and web pages saved as .jpg are none",
+    "unreadable_image": "mend the permissions, or download the damaged files of files/ again",
+    "unsupported_pixels": "use the 8-bit JPEG files as released, not a conversion of the DICOM files",
+}
+_USE_RELEASE = "use the films and tables of one and the same release of MIMIC-CXR-JPG"
 
 COLUMNS = ("code", "kind", "subject_id", "study_id", "dicom_id", "question_id", "where", "detail")
 
@@ -94,6 +109,19 @@ class RejectLog:
         """Gives the number of rejects per code, by name."""
         return dict(sorted(Counter(row.code for row in self._rows).items()))
 
+    def summary(self, table: str = "") -> str:
+        """Says how many rejects there are by code and which is the first, for an error message.
+
+        Args:
+            table: only rejects of this table; all when empty.
+        """
+        rows = [row for row in self._rows if not table or row.where.startswith(f"{table}:")]
+        if not rows:
+            return "nothing rejected"
+        counts = Counter(row.code for row in rows).most_common()
+        listed = ", ".join(f"{code} {count}" for code, count in counts)
+        return f"{len(rows)} rejected ({listed}); the first: {rows[0].code} at {rows[0].where}"
+
     def write(self, path: Path) -> None:
         """Writes `rejects.csv`; unknown numbers are left blank."""
         with path.open("w", newline="", encoding="utf-8") as stream:
@@ -103,10 +131,33 @@ class RejectLog:
                 writer.writerow("" if value == -1 else value for value in row)
 
 
+def film_remedy(counts: Mapping[str, int]) -> str:
+    """Gives what to do about rejected films.
+
+    Args:
+        counts: rejected films by code.
+
+    >>> film_remedy({"missing_image": 3, "not_an_image": 1})
+    'finish the download of files/'
+    """
+    commonest = max(counts, key=lambda code: counts[code], default="")
+    return _FILM_REMEDIES.get(commonest, _USE_RELEASE)
+
+
 def read_rejects(path: Path) -> list[Reject]:
-    """Reads `rejects.csv` back."""
+    """Reads `rejects.csv` back.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     with path.open(newline="", encoding="utf-8") as stream:
-        return [_from_record(record) for record in csv.DictReader(stream)]
+        try:
+            table = csv.DictReader(stream)
+            if tuple(table.fieldnames or ()) != COLUMNS:
+                raise ValueError(f"{path.name} is damaged: its columns are not those of the format")
+            return [_from_record(record) for record in table]
+        except (KeyError, TypeError, csv.Error) as error:
+            raise ValueError(f"{path.name} is damaged: {error!r}") from error
 
 
 def _from_record(record: dict[str, str]) -> Reject:

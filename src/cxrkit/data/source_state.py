@@ -9,7 +9,7 @@ from cxrkit.data.film_shards import FilmFile
 from cxrkit.data.mimic_cxr.layout import MimicCxrLayout
 from cxrkit.data.qba.layout import QbaFiles
 
-FILM_SUFFIXES = (".jpg", ".png")
+FILM_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG", ".png", ".PNG")
 FILM_FILE_CODES = frozenset(
     {
         "image_too_large",

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,26 @@ def check_workspace(workspace: Path) -> None:
     foreign += [path for path in _children(workspace / "images") if not _IMAGE_NAMES.fullmatch(path.name)]
     if foreign:
         raise _foreign(workspace, sorted(path.relative_to(workspace).as_posix() for path in foreign))
+
+
+def check_outside_sources(workspace: Path, folders: Iterable[Path]) -> None:
+    """Refuses a workspace inside the data sets, which are only ever read.
+
+    Args:
+        workspace: resolved.
+        folders: resolved folders of the data sets.
+
+    Raises:
+        ArtifactError: the workspace is one of them or lies below one.
+    """
+    inside = next((folder for folder in folders if workspace.is_relative_to(folder)), None)
+    if inside is not None:
+        raise ArtifactError(
+            "the workspace lies inside a data set",
+            expected="a folder beside the data sets, whose files are only ever read",
+            found=f"{workspace} is in {inside}",
+            next_step="choose another folder with --workspace",
+        )
 
 
 def _children(folder: Path) -> list[Path]:

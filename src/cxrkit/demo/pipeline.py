@@ -9,7 +9,10 @@ from pathlib import Path
 
 from cxrkit.analysis import AnalysisReport, analyze
 from cxrkit.data.index import Index
+from cxrkit.data.mimic_cxr.layout import find_mimic_cxr
 from cxrkit.data.prepare import prepare_workspace
+from cxrkit.data.qba.layout import find_qba
+from cxrkit.data.rejects import RejectLog
 from cxrkit.data.synthetic import write_dataset
 from cxrkit.demo.page import write_demo_page
 from cxrkit.demo.settings import IMAGE_SIZE, INPUT_SIZE, PATIENTS, classifier_settings, vqa_settings
@@ -55,6 +58,8 @@ def run_demo(
     Raises:
         CxrkitError: the folder holds other files, or a stage finds a mistake in the data.
     """
+    if data is not None:
+        _check_data(data, output_dir)
     _claim(output_dir)
     progress = progress or _silent
     clock = _Clock()
@@ -72,7 +77,7 @@ def run_demo(
     classify = classifier_settings(output_dir / "checkpoints" / "classifier", paths, seed)
     classifier = train_classifier(classify, progress=progress)
     clock.stop("training the classifier")
-    vqa = vqa_settings(output_dir / "checkpoints" / "vqa", paths, seed)
+    vqa = vqa_settings(output_dir / "checkpoints" / "vqa", paths, seed, classifier.best_model)
     answerer = train_vqa(vqa, progress=progress)
     clock.stop("training the VQA model")
     results = output_dir / "evaluation_results"
@@ -104,6 +109,19 @@ class _Clock:
 
 def _silent(stage: str, done: int, total: int) -> None:
     """Shows nothing."""
+
+
+def _check_data(data: Path, output_dir: Path) -> None:
+    """Finds both data sets before anything is emptied, and refuses data that lie in the demo's own folder."""
+    if data.resolve().is_relative_to(output_dir.resolve()):
+        raise CxrkitError(
+            "the data lie in the folder that the demo empties",
+            expected="data outside the demo's folder",
+            found=f"{data} in {output_dir}",
+            next_step="pass another --output_dir",
+        )
+    find_mimic_cxr(data / "mimic-cxr-jpg")
+    find_qba(data / "mimic-ext-cxr-qba", RejectLog())
 
 
 def _claim(output_dir: Path) -> None:

@@ -4,17 +4,18 @@ from pathlib import Path
 
 from cxrkit.config import ClassifySettings, VQASettings, load_settings
 
-PATIENTS = 520
-IMAGE_SIZE = 192
-INPUT_SIZE = 128
+PATIENTS = 500
+IMAGE_SIZE = 160
+INPUT_SIZE = 96
+BACKBONE = "resnet10t"
 
 _DATA: dict[str, object] = {
     "image_size": INPUT_SIZE,
     "image_store_size": INPUT_SIZE,
     "quality_grade": "B",
-    "questions_per_image": 10,
+    "questions_per_image": 8,
     "question_sampling": "balanced",
-    "augment": True,
+    "augment": False,
 }
 _TRAINING: dict[str, object] = {
     "gradient_accumulation_steps": 1,
@@ -27,13 +28,12 @@ _TRAINING: dict[str, object] = {
     "save_total_limit": 1,
 }
 _VQA_MODEL: dict[str, object] = {
-    "visual_backbone": "resnet10t",
-    "pretrained": False,
+    "visual_backbone": BACKBONE,
     "text_encoder": "scratch:tiny",
     "visual_feature_dim": 128,
     "hidden_size": 128,
     "intermediate_size": 256,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 4,
     "sim_layers": 1,
     "visual_patches": 4,
@@ -43,37 +43,39 @@ _VQA_MODEL: dict[str, object] = {
 }
 
 
-def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int) -> VQASettings:
-    """Gives the settings of the demo's VQA model.
+def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int, classifier: Path) -> VQASettings:
+    """Gives the settings of the demo's VQA model, whose backbone goes on from the classifier's.
 
     Args:
         output_dir: the run's folder.
         paths: the data section's paths.
         seed: of everything random.
+        classifier: `best_model` of the demo's classifier.
     """
     training = _TRAINING | {
         "output_dir": output_dir,
         "batch_size_per_gpu": 16,
         "learning_rate": 1.5e-3,
-        "num_epochs": 7,
+        "max_steps": 270,
         "chexpert_loss_weight": 1.0,
         "chexpert_blank": "negative",
         "metric_for_best_model": "binary_balanced_accuracy",
         "seed": seed,
     }
-    return load_settings(None, "vqa", _flat(model=_VQA_MODEL, data=_DATA | paths, training=training))
+    model = _VQA_MODEL | {"pretrained": str(classifier)}
+    return load_settings(None, "vqa", _flat(model=model, data=_DATA | paths, training=training))
 
 
 def classifier_settings(output_dir: Path, paths: dict[str, object], seed: int) -> ClassifySettings:
-    """Gives the settings of the demo's classifier; arguments as for `vqa_settings`."""
+    """Gives the settings of the demo's classifier, from random weights; arguments as for `vqa_settings`."""
     training = _TRAINING | {
         "output_dir": output_dir,
         "batch_size_per_gpu": 16,
         "learning_rate": 2e-3,
-        "num_epochs": 10,
+        "max_steps": 330,
         "seed": seed,
     }
-    model: dict[str, object] = {"visual_backbone": "resnet10t", "pretrained": False, "drop_path_rate": 0.0}
+    model: dict[str, object] = {"visual_backbone": BACKBONE, "pretrained": False, "drop_path_rate": 0.0}
     return load_settings(None, "classify", _flat(model=model, data=_DATA | paths, training=training))
 
 

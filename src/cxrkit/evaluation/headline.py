@@ -16,6 +16,8 @@ from cxrkit.reporting import format_interval
 from cxrkit.vocabulary import ANSWER_HEADS
 
 HEADLINE_COLUMNS = ("figure", "model [95 % interval]", "blank image", "question only", "majority")
+# For terminals of 80 columns.
+HEADLINE_SHORT_COLUMNS = ("figure", "model [95 %]", "blank", "text only", "majority")
 HEADLINE_CONTROLS = ("blank_image", "question_only", "majority")
 NOT_DEFINED = "not defined"
 NOT_MADE = "-"
@@ -50,7 +52,7 @@ def headline_title(report: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Gives the exact name of a figure, with the number of classes where it is a mean over them.
 
     Args:
-        report: the whole report, for the split and the source of the scene graph.
+        report: the whole report, for the split.
         entry: the model's line.
     """
     count = entry["n_classes"]
@@ -67,9 +69,18 @@ def headline_title(report: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
         title += f" ({count} class{'' if count == 1 else 'es'})"
     if entry["name"] == "mean_iou":
         title += " (questions with reference boxes)"
-    if report.get("graph_source") == "oracle":
-        title += " - oracle graph: upper bound, leaks the answer"
     return title
+
+
+def headline_warning(report: Mapping[str, Any]) -> str | None:
+    """Gives what must be read before the headline table, or None.
+
+    Args:
+        report: the content of `evaluation_report.json`, of either task.
+    """
+    if report.get("graph_source") == "oracle":
+        return "oracle graph: the figures of the model are an upper bound, its graph leaks the answer"
+    return None
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.films import FilmLookup
-from cxrkit.evaluation.headline import headline_table
+from cxrkit.evaluation.headline import headline_table, headline_warning
 from cxrkit.evaluation.page import PAGE_FILE, write_page
 from cxrkit.evaluation.predictions import PREDICTIONS_FILE, read_metadata, read_predictions, write_predictions
 from cxrkit.evaluation.report import REPORT_FILE, write_report
@@ -23,12 +23,14 @@ class EvaluationResult:
         html_path: `report.html`.
         predictions_path: `predictions.parquet`.
         table: rows of the headline table, with the columns `headline.HEADLINE_COLUMNS`.
+        warning: what must be read before the table, or None.
     """
 
     report_path: Path
     html_path: Path
     predictions_path: Path
     table: list[tuple[str, str, str, str, str]]
+    warning: str | None = None
 
 
 def publish_evaluation(
@@ -57,4 +59,6 @@ def publish_evaluation(
     report = score(stored)
     write_page(report, stored, html_path, films)
     write_report(report, report_path)
-    return EvaluationResult(report_path, html_path, predictions_path, headline_table(report))
+    return EvaluationResult(
+        report_path, html_path, predictions_path, headline_table(report), headline_warning(report)
+    )

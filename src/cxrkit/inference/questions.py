@@ -13,6 +13,7 @@ from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
+from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
 from cxrkit.inference.predictor import AnswerArrays, Predictor
 from cxrkit.inference.rows import PredictionRows
@@ -56,6 +57,7 @@ def predict_vqa(
     """
     index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
     predictor = Predictor(model_path)
+    _require_same_entities(predictor, index)
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
     )
@@ -80,6 +82,18 @@ def predict_vqa(
         "n_masked": selection.masked,
         "settings": settings.model_dump(mode="json"),
     })  # fmt: skip
+
+
+def _require_same_entities(predictor: Predictor, index: Index) -> None:
+    """Refuses to feed an oracle graph whose entities are numbered otherwise than the model's."""
+    config = predictor.model.config
+    if config.scene_graph_source == "oracle" and config.entities != index.vocabularies.entities:
+        raise ArtifactError(
+            "the model reads the data set's graph, but these data name other entities",
+            expected=f"the {len(config.entities)} entities that the model was trained with, in their order",
+            found=f"{len(index.vocabularies.entities)} entities in {index.workspace}",
+            next_step="evaluate on the data that the model was trained on, or train with predicted graphs",
+        )
 
 
 def _run_model(

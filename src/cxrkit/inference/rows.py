@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 
-from cxrkit.data.batches.targets import to_pixels
+from cxrkit.data.batches.targets import MINIMUM_BOX_QUALITY, to_pixels
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
 from cxrkit.inference.composer import compose_answer
-from cxrkit.inference.decisions import choose_classes
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
+from cxrkit.models.decisions import choose_classes
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
 
 SUPPORT_THRESHOLD = 0.5
@@ -92,6 +92,7 @@ class PredictionRows:
         span = slice(first, first + int(self.index.column("questions", "num_boxes")[row]))
         trusted = self.index.column("answer_boxes", "image_row")[span] == image_row
         trusted &= ~self.index.column("answer_boxes", "is_fallback")[span]
+        trusted &= self.index.column("answer_boxes", "localization_quality")[span] >= MINIMUM_BOX_QUALITY
         corners = np.stack(
             [self.index.column("answer_boxes", name)[span] for name in ("x1", "y1", "x2", "y2")], -1
         )

@@ -1,5 +1,6 @@
 """Visual backbones from timm, and the feature map that the rest of the network reads."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +13,130 @@ from torch.nn import functional
 
 from cxrkit.errors import WeightsError
 from cxrkit.models.configuration import ClassifierConfig
+from cxrkit.models.hub import find_cached_file, hub_is_reachable
 from cxrkit.models.storage import WEIGHTS_FILE
 
-# What timm and the hub raise when weights are out of reach or do not fit.
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, SafetensorError)
+logger = logging.getLogger(__name__)
+
+# What timm and the hub raise when weights are out of reach or do not fit, or a model cannot be built so.
+BUILDING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    SafetensorError,
+)
 CLASSIFIER_PREFIX = "network."
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
-def create_backbone(name: str, pretrained: bool | str, **arguments: Any) -> Any:
+def create_backbone(
+    name: str, pretrained: bool | str, *, image_size: int | None = None, **arguments: Any
+) -> Any:
     """Creates a timm model with random, published or local weights.
 
     Args:
         name: any name timm knows.
         pretrained: False for random weights, True for timm's own, a path for a local weight file or for the
             `best_model` folder of a classifier with the same backbone.
-        arguments: passed on to `timm.create_model`.
+        image_size: side of the films in pixels, for the models that are built for one size (ViT, Swin).
+        arguments: passed on to `timm.create_model`; what the model does not take is left out and logged.
 
     Returns:
         The model; timm has no types, so it is not typed further.
 
     Raises:
-        WeightsError: the name is unknown, or the weights cannot be had; never a silent random start.
+        WeightsError: the name is unknown, the model cannot be built so, or the weights cannot be had; never
+            a silent random start.
     """
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
-        raise WeightsError(f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close)
-    try:
-        if isinstance(pretrained, str):
-            arguments["pretrained_cfg_overlay"] = _local_source(Path(pretrained), name)
-        return timm.create_model(name, pretrained=bool(pretrained), **arguments)
-    except LOADING_ERRORS as error:
-        if not pretrained:
-            raise
         raise WeightsError(
-            f"the pretrained weights of {name} cannot be loaded",
-            expected="a connection to the model hub, a filled cache, or a local file that fits",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-            next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
-        ) from error
+            f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
+        )
+    if isinstance(pretrained, str):
+        arguments["pretrained_cfg_overlay"] = _local_source(Path(pretrained), name)
+    elif pretrained:
+        arguments |= _cached_source(name)
+    try:
+        return _build(name, bool(pretrained), image_size, arguments)
+    except BUILDING_ERRORS as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        if not pretrained:
+            raise WeightsError(
+                f"the visual backbone {name} cannot be built",
+                expected="a timm model that gives feature maps of films of this size",
+                found=reason,
+                next_step="another model.visual_backbone or data.image_size",
+            ) from error
+        raise _unavailable(name, reason) from error
+
+
+def _build(name: str, pretrained: bool, image_size: int | None, arguments: dict[str, Any]) -> Any:
+    """Creates the model, without the arguments that it turns out not to take."""
+    optional: dict[str, Any] = {} if image_size is None else {"img_size": image_size}
+    if "drop_path_rate" in arguments:
+        optional["drop_path_rate"] = arguments["drop_path_rate"]
+    required = {key: value for key, value in arguments.items() if key not in optional}
+    while True:
+        try:
+            return timm.create_model(name, pretrained=pretrained, **required, **optional)
+        except TypeError as error:
+            # timm passes on what it does not know; only the constructor's own message names it.
+            refused = [key for key in optional if f"unexpected keyword argument '{key}'" in str(error)]
+            if not refused:
+                raise
+            del optional[refused[0]]
+            if refused[0] in arguments:
+                logger.warning("%s takes no %s: trained without it", name, refused[0])
+
+
+def _cached_source(name: str) -> dict[str, Any]:
+    """Gives where published weights lie on this machine when the hub cannot be asked; else nothing."""
+    published = timm.get_pretrained_cfg(name)
+    if published is None or published.hf_hub_id is None or hub_is_reachable():
+        return {}
+    names = (published.hf_hub_filename,) if published.hf_hub_filename else HUB_FILES
+    repository = published.hf_hub_id
+    cached = find_cached_file(repository, names)
+    if cached is None:
+        raise _unavailable(name, f"no connection to the hub, and {repository} is not in the cache")
+    return {"pretrained_cfg_overlay": {"file": str(cached)}}
+
+
+def _unavailable(name: str, reason: str) -> WeightsError:
+    return WeightsError(
+        f"the pretrained weights of {name} cannot be loaded",
+        expected="a connection to the model hub, a filled cache, or a local file that fits",
+        found=reason,
+        next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
+    )
+
+
+def enable_checkpointing(body: nn.Module) -> bool:
+    """Lets a backbone recompute activations in the backward pass, where timm can.
+
+    Args:
+        body: from `create_backbone`.
+
+    Returns:
+        Whether it does; when not, it trains as without and a log line says so.
+    """
+    # The wrapper around the feature maps of a ViT hides the model's own switch.
+    for part in (body, getattr(body, "model", None)):
+        switch = getattr(part, "set_grad_checkpointing", None)
+        if switch is None:
+            continue
+        try:
+            switch(True)
+        except (AssertionError, NotImplementedError, AttributeError):
+            continue
+        return True
+    logger.warning("gradient checkpointing is not available for this backbone: it trains without")
+    return False
 
 
 def _local_source(path: Path, name: str) -> dict[str, Any]:
@@ -85,11 +172,18 @@ class FeatureMap(nn.Module):
         name: timm name of the backbone.
         pretrained: see `create_backbone`.
         channels: channels of the map that comes out.
+        image_size: side of the films in pixels, for the models that are built for one size.
     """
 
-    def __init__(self, name: str, pretrained: bool | str, channels: int) -> None:
+    def __init__(
+        self, name: str, pretrained: bool | str, channels: int, image_size: int | None = None
+    ) -> None:
         super().__init__()
-        self.body = create_backbone(name, pretrained, features_only=True, out_indices=(-2, -1))
+        self.body = create_backbone(
+            name, pretrained, image_size=image_size, features_only=True, out_indices=(-2, -1)
+        )
+        # Swin and its relatives give their maps as [B, h, w, C].
+        self.channels_last = str(getattr(self.body, "output_fmt", "NCHW")).endswith("NHWC")
         fine, coarse = self.body.feature_info.channels()
         self.project_fine = nn.Conv2d(fine, channels, kernel_size=1)
         self.project_coarse = nn.Conv2d(coarse, channels, kernel_size=1)
@@ -105,6 +199,8 @@ class FeatureMap(nn.Module):
             `[B, C, h, w]`, h and w those of the second-last stage (stride 16 for most backbones).
         """
         fine, coarse = self.body(images)
+        if self.channels_last:
+            fine, coarse = fine.permute(0, 3, 1, 2), coarse.permute(0, 3, 1, 2)
         upsampled = functional.interpolate(self.project_coarse(coarse), fine.shape[-2:], mode="nearest")
         result: Tensor = self.normalise(self.project_fine(fine) + upsampled)
         return result

@@ -25,7 +25,9 @@ class CXRClassifier(nn.Module):
         arguments = {"num_classes": len(FINDINGS), "drop_rate": config.drop_rate}
         if config.drop_path_rate:
             arguments["drop_path_rate"] = config.drop_path_rate
-        self.network = create_backbone(config.visual_backbone, pretrained, **arguments)
+        self.network = create_backbone(
+            config.visual_backbone, pretrained, image_size=config.image_size, **arguments
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps normalised films `[B, 3, H, W]` to logits `[B, 14]`."""

@@ -29,16 +29,28 @@ class ModelConfig:
         content = read_config(folder)
         kind = content.pop("model_type", None)
         known = {field.name for field in fields(cls)}
-        if kind != cls.__name__ or set(content) != known:
-            raise ArtifactError(
-                f"{folder / CONFIG_FILE} does not describe a {cls.__name__}",
-                expected=f"model_type {cls.__name__} with the keys {', '.join(sorted(known))}",
-                found=f"model_type {kind} with the keys {', '.join(sorted(content))}",
-                next_step="pass the best_model folder of a run made by this version",
+        if kind != cls.__name__:
+            raise _does_not_describe(folder, cls.__name__, f"model_type {cls.__name__}", f"model_type {kind}")
+        if set(content) != known:
+            missing, unknown = sorted(known - set(content)), sorted(set(content) - known)
+            raise _does_not_describe(
+                folder,
+                cls.__name__,
+                "the keys of this version" + (f", {', '.join(missing)} among them" if missing else ""),
+                f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}",
             )
         return cls(
             **{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
         )
+
+
+def _does_not_describe(folder: Path, kind: str, expected: str, found: str) -> ArtifactError:
+    return ArtifactError(
+        f"{folder / CONFIG_FILE} does not describe a {kind}",
+        expected=expected,
+        found=found,
+        next_step="pass the best_model folder of a run made by this version",
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -73,7 +85,7 @@ class SSGVQAConfig(ModelConfig):
         entity_name_shape: number of entity names and pieces of the longest; region_name_shape likewise.
         text_config: the text encoder's own configuration.
         image_mean: per channel, in units of the full range; image_std likewise.
-        graph_readings: soft queries with which a question reads the scene graph; 0 leaves this path out.
+        graph_readings: entity sets with which a question reads the scene graph; 0 leaves this path out.
         visual_patches: side of the grid of visual tokens that enters the fusion.
     """
 

@@ -28,12 +28,14 @@ class Readings:
         yes: `[N]` evidence for "yes".
         region: `[N, 26]` evidence for each region that what is asked about is there.
         category: `[N, 14]` evidence for each finding in the regions asked about.
+        support: `[N, 26]` evidence that a region's node supports the answer.
     """
 
     state: Tensor
     yes: Tensor
     region: Tensor
     category: Tensor
+    support: Tensor
 
 
 class GraphReading(nn.Module):
@@ -65,7 +67,10 @@ class GraphReading(nn.Module):
         self.only_named = nn.Linear(hidden_size, 1)
         self.region_scale = nn.Parameter(torch.ones(()))
         self.category_scale = nn.Parameter(torch.ones(()))
-        members = torch.tensor([[finding_of_entity(name) == i for name in entities] for i in range(len(FINDINGS))])
+        self.support = nn.Linear(hidden_size, 2)
+        members = torch.tensor(
+            [[finding_of_entity(name) == i for name in entities] for i in range(len(FINDINGS))]
+        )
         self.register_buffer("finding_members", members, persistent=False)
 
     def forward(
@@ -97,11 +102,15 @@ class GraphReading(nn.Module):
             dim=-1,
         )
         evidence = evidence / LOGIT_SCALE
+        # A node supports an answer when the question names its region, or what it names was found there.
+        named_places = (places.clamp(min=0) + SMALLEST_SHARE).log()
+        support = torch.stack([named_places, of_named], dim=-1) / LOGIT_SCALE
         return Readings(
             state=self.mix(torch.cat([question, evidence], dim=-1)),
             yes=(self.yes(question) * evidence).sum(-1),
             region=self.region_scale * of_named,
             category=self.category_scale * self._findings(question, named, places, finding_logits),
+            support=(support * self.support(question)[:, None]).sum(-1),
         )
 
     def _findings(self, question: Tensor, named: Tensor, places: Tensor, finding_logits: Tensor) -> Tensor:

@@ -75,4 +75,6 @@ def _matcher(names: Sequence[Sequence[str]], encode: Callable[[str], list[int]])
 
 def empty_matcher(names: int, length: int, things: int) -> NameMatcher:
     """Makes a matcher of a known size whose buffers are filled from saved weights."""
-    return NameMatcher(torch.zeros(names, length, dtype=torch.long), torch.zeros(names, dtype=torch.long), things)
+    return NameMatcher(
+        torch.zeros(names, length, dtype=torch.long), torch.zeros(names, dtype=torch.long), things
+    )

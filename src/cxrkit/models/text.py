@@ -1,17 +1,15 @@
 """Text encoders: any BERT-like hub name or local folder, or a small one trained from scratch."""
 
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from huggingface_hub import constants
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from cxrkit.errors import SettingsError, WeightsError
+from cxrkit.models.hub import is_only_local
 from cxrkit.models.names import NameMatcher
 from cxrkit.models.outputs import EncodedQuestions
 
@@ -56,18 +54,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 8000) -> PreTra
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS)
 
 
-def hub_is_reachable() -> bool:
-    """Tells whether the hub's name resolves: without this, a machine offline waits a minute in retries."""
-    if constants.HF_HUB_OFFLINE:
-        return False
-    address = urlsplit(constants.ENDPOINT)
-    try:
-        socket.getaddrinfo(address.hostname, address.port or 443)
-    except OSError:
-        return False
-    return True
-
-
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """Loads the tokenizer of a hub name or a local folder.
 
@@ -75,7 +61,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         WeightsError: it cannot be had.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=not hub_is_reachable())
+        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=is_only_local(name))
     except (OSError, ValueError) as error:
         raise _unavailable(name, error) from error
     return cast("PreTrainedTokenizerFast", tokenizer)
@@ -109,7 +95,7 @@ def load_text_encoder(name: str) -> PreTrainedModel:
         WeightsError: the weights cannot be had; never a silent random start.
     """
     try:
-        model: PreTrainedModel = AutoModel.from_pretrained(name, local_files_only=not hub_is_reachable())
+        model: PreTrainedModel = AutoModel.from_pretrained(name, local_files_only=is_only_local(name))
     except (OSError, ValueError) as error:
         raise _unavailable(name, error) from error
     return model

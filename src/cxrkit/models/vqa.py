@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from cxrkit.models.attention import FusionLayer
-from cxrkit.models.backbone import FeatureMap, pooled
+from cxrkit.models.backbone import FeatureMap, enable_checkpointing, pooled
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.graph_reading import GraphReading, Readings
 from cxrkit.models.interaction import SceneEmbeddedInteraction
@@ -45,7 +45,7 @@ class SSGVQAModel(nn.Module):
         self.checkpointing = False
         width, channels, entities = config.hidden_size, config.visual_feature_dim, len(config.entities)
         dropouts = (config.hidden_dropout_prob, config.attention_probs_dropout_prob)
-        self.visual = FeatureMap(config.visual_backbone, pretrained, channels)
+        self.visual = FeatureMap(config.visual_backbone, pretrained, channels, config.image_size)
         self.questions = question_encoder or _empty_question_encoder(config)
         self.scene_graph = SceneGraphHead(
             channels, entities, _heads(channels), config.attention_probs_dropout_prob
@@ -87,12 +87,13 @@ class SSGVQAModel(nn.Module):
             images: `[B, 3, H, W]` normalised.
             boxes_xyxy_rel: `[B, 26, 4]` the data set's region boxes; read by `anatomy` and `oracle` only.
             findings: `[B, 26, E]` the data set's findings; read by `oracle` only.
+
+        Raises:
+            ValueError: the graph's source needs what was not given.
         """
         features = self.visual(images)
-        graph = (
-            self.scene_graph(features) if self.config.scene_graph_source in ("predicted", "none") else None
-        )
-        boxes, logits, mask = self._node_inputs(graph, boxes_xyxy_rel, findings)
+        graph = self.scene_graph(features) if self.config.scene_graph_source == "predicted" else None
+        boxes, logits, mask = self._node_inputs(features, graph, boxes_xyxy_rel, findings)
         grid = functional.adaptive_avg_pool2d(features, self.config.visual_patches).flatten(2).transpose(1, 2)
         return EncodedFilms(
             patches=self.patches(grid) + self.patch_position,
@@ -105,20 +106,22 @@ class SSGVQAModel(nn.Module):
         )
 
     def _node_inputs(
-        self, graph: PredictedGraph | None, boxes: Tensor | None, findings: Tensor | None
+        self, features: Tensor, graph: PredictedGraph | None, boxes: Tensor | None, findings: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Gives boxes, finding logits and mask of the nodes for the configured source of the graph."""
         if graph is not None:
             mask = torch.ones_like(graph.presence_logits, dtype=torch.bool)
-            logits = graph.finding_logits
-            if self.config.scene_graph_source == "none":
-                mask, logits = torch.zeros_like(mask), torch.full_like(logits, ABSENT_LOGIT)
-            return cxcywh_to_xyxy(graph.boxes_cxcywh_rel), logits, mask
-        assert boxes is not None
-        assert findings is not None
+            return cxcywh_to_xyxy(graph.boxes_cxcywh_rel), graph.finding_logits, mask
+        source = self.config.scene_graph_source
+        if source == "none":
+            boxes = features.new_zeros(len(features), len(REGIONS), 4)
+        if source != "oracle":
+            findings = features.new_zeros(len(features), len(REGIONS), len(self.config.entities))
+        if boxes is None or findings is None:
+            raise ValueError(
+                f"the graph source {source} needs the data set's boxes (and findings for oracle)"
+            )
         mask = (boxes[..., 2:] > boxes[..., :2]).all(-1)
-        if self.config.scene_graph_source != "oracle":
-            findings = torch.zeros_like(findings)
         return boxes, ABSENT_LOGIT + findings * (PRESENT_LOGIT - ABSENT_LOGIT), mask
 
     def answer(
@@ -166,7 +169,7 @@ class SSGVQAModel(nn.Module):
     def enable_gradient_checkpointing(self) -> None:
         """Recomputes activations in the backward pass instead of keeping them."""
         self.checkpointing = True
-        self.visual.body.set_grad_checkpointing(True)
+        enable_checkpointing(self.visual.body)
         self.questions.encoder.activation_checkpointing_enable({"use_reentrant": False})
 
     def _through(self, layer: nn.Module, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -186,16 +189,18 @@ class SSGVQAModel(nn.Module):
         logits = {head: self.heads[str(head)](question) for head in ANSWER_HEADS}
         region = logits[Head.REGION] + self.node_region(nodes).squeeze(-1) * node_mask
         binary, category = logits[Head.BINARY], logits[Head.CATEGORY]
+        grounding = self.node_support(nodes).squeeze(-1)
         if readings is not None:
             region = region + readings.region * node_mask
             category = category + readings.category
             binary = binary + torch.stack([-readings.yes, readings.yes], dim=-1)
+            grounding = grounding + readings.support
         return Answers(
             binary=binary,
             category=category,
             region=region,
             severity=logits[Head.SEVERITY],
-            grounding=self.node_support(nodes).squeeze(-1),
+            grounding=grounding,
             attention=attention,
         )
 
@@ -221,7 +226,9 @@ def _empty_question_encoder(config: SSGVQAConfig) -> QuestionEncoder:
     """Makes a question encoder of the configured shape, to be filled from saved weights."""
     entities = empty_matcher(*config.entity_name_shape, things=len(config.entities))
     regions = empty_matcher(*config.region_name_shape, things=len(REGIONS))
-    return QuestionEncoder(text_encoder_from_config(config.text_config), config.hidden_size, entities, regions)
+    return QuestionEncoder(
+        text_encoder_from_config(config.text_config), config.hidden_size, entities, regions
+    )
 
 
 def _heads(channels: int) -> int:

@@ -1,16 +1,23 @@
 """From our settings to the engine's arguments, with what was adapted to the data told in the log."""
 
 import importlib.util
+import json
 import logging
-from pathlib import Path
+import netrc
+import os
+from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from transformers import TrainingArguments
 
 from cxrkit.config import Settings
+from cxrkit.errors import SettingsError
 from cxrkit.hardware import choose_precision
 
 logger = logging.getLogger(__name__)
+
+WHOLE_MODEL_STAGE = 2  # the highest ZeRO stage that leaves each process a whole model
 
 
 def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArguments:
@@ -22,6 +29,9 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     Args:
         settings: of either task.
         steps_per_epoch: updates in one pass over the training films.
+
+    Raises:
+        SettingsError: DeepSpeed is to be used and its configuration cannot be.
     """
     training = settings.training
     precision = choose_precision(half_precision=training.fp16)
@@ -35,7 +45,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
             eval_steps,
             save_steps,
         )
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(training.output_dir),
         per_device_train_batch_size=training.batch_size_per_gpu,
         gradient_accumulation_steps=training.gradient_accumulation_steps,
@@ -65,6 +75,21 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         deepspeed=_deepspeed(settings),
         logging_nan_inf_filter=False,
     )
+    _keep_to_one_gpu(arguments)
+    return arguments
+
+
+def _keep_to_one_gpu(arguments: TrainingArguments) -> None:
+    """Keeps the engine of a single process from dividing batches among all GPUs it sees.
+
+    It would cut films and questions apart, whose rows point at each other.
+    """
+    if arguments.n_gpu > 1:
+        logger.warning(
+            "several GPUs, one is used: start with torchrun --nproc_per_node %d train_mimic_cxr.py ...",
+            arguments.n_gpu,
+        )
+        arguments._n_gpu = 1
 
 
 def _trackers(settings: Settings) -> list[str]:
@@ -73,13 +98,55 @@ def _trackers(settings: Settings) -> list[str]:
     if importlib.util.find_spec("wandb") is None:
         logger.warning("wandb is not installed: logging to TensorBoard only (pip install 'cxrkit[wandb]')")
         return ["tensorboard"]
+    # The engine's own tracker reads these from the environment and nowhere else.
+    os.environ["WANDB_PROJECT"] = settings.wandb.project
+    if "WANDB_MODE" not in os.environ and not _has_wandb_key():
+        logger.warning("no W&B key: tracking offline, into the folder wandb (`wandb login` sets a key)")
+        os.environ["WANDB_MODE"] = "offline"
     return ["tensorboard", "wandb"]
 
 
-def _deepspeed(settings: Settings) -> str | None:
-    if not settings.deepspeed.enabled or torch.cuda.device_count() < 2:
+def _has_wandb_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def _deepspeed(settings: Settings) -> dict[str, Any] | None:
+    """Gives DeepSpeed's configuration with our ZeRO stage in it; None when it is not used."""
+    if not settings.deepspeed.enabled or int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return None
     if importlib.util.find_spec("deepspeed") is None:
         logger.warning("several GPUs, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")
         return None
-    return str(Path(settings.deepspeed.config_path))
+    return deepspeed_configuration(settings)
+
+
+def deepspeed_configuration(settings: Settings) -> dict[str, Any]:
+    """Reads `deepspeed.config_path` and puts `deepspeed.stage` into it.
+
+    Raises:
+        SettingsError: the file is missing or no JSON object, or the stage divides the weights themselves.
+    """
+    path, stage = settings.deepspeed.config_path, settings.deepspeed.stage
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        mistake = (
+            f"deepspeed.config_path: {path} cannot be read ({error}); deepspeed.enabled=false does without"
+        )
+        raise SettingsError("deepspeed", [mistake]) from error
+    zero = content.get("zero_optimization", {}) if isinstance(content, dict) else None
+    if not isinstance(zero, dict):
+        raise SettingsError("deepspeed", [f"deepspeed.config_path: {path} is no DeepSpeed configuration"])
+    if stage > WHOLE_MODEL_STAGE:
+        mistake = (
+            f"deepspeed.stage: found {stage}, expected at most {WHOLE_MODEL_STAGE}: "
+            "above, no process holds a whole model to save"
+        )
+        raise SettingsError("deepspeed", [mistake])
+    return {**content, "zero_optimization": zero | {"stage": stage}}

@@ -9,12 +9,14 @@ from cxrkit.data.batches.dataset import Collate
 from cxrkit.data.batches.loading import labelled_films, make_loader
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
+from cxrkit.models.backbone import enable_checkpointing
 from cxrkit.models.classifier import CXRClassifier
 from cxrkit.models.configuration import ClassifierConfig
 from cxrkit.training.engine import Progress
 from cxrkit.training.modules import ClassifierModule
+from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run import run_training
-from cxrkit.training.run_folder import TrainedRun, start_run
+from cxrkit.training.run_folder import TrainedRun, require_free_run, start_run
 from cxrkit.training.validation import require_metric, validate_classifier
 
 
@@ -26,11 +28,14 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
         progress: called with (stage, steps done, steps).
 
     Raises:
+        SettingsError: the best model's metric or the hub's repository is none.
         ArtifactError: no prepared workspace, or a run folder in use.
         WeightsError: pretrained weights cannot be had.
         DataLayoutError: no labelled film in a split.
     """
     require_metric("classify", settings.training.metric_for_best_model)
+    require_hub_name(settings.training.hub_model_id)
+    require_free_run(settings)
     index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
     set_seed(settings.training.seed)
     films = labelled_films(index, store, settings.data, "train", seed=settings.training.seed)
@@ -46,12 +51,11 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
     )
     model = CXRClassifier(config, pretrained=settings.model.pretrained)
     if settings.training.gradient_checkpointing:
-        model.network.set_grad_checkpointing(True)
-    run_dir = start_run(settings)
+        enable_checkpointing(model.network)
     collate = Collate(index, tokenize=None)
     batch_size = settings.training.batch_size_per_gpu
     batches = make_loader(validation, collate, batch_size=batch_size, workers=0, shuffle=False)
     return run_training(
-        settings, run_dir, index, ClassifierModule(model), model, films, collate,
+        settings, start_run(settings), index, ClassifierModule(model), model, films, collate,
         validate=partial(validate_classifier, batches=batches), progress=progress,
     )  # fmt: skip

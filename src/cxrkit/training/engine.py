@@ -12,11 +12,12 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from cxrkit.training.run_folder import METRICS_FILE, defined_or_none
+
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 Validate = Callable[[nn.Module, torch.device], dict[str, float]]
-METRICS_FILE = "metrics.jsonl"
 LOWER_IS_BETTER = frozenset({"loss"})
 
 
@@ -87,6 +88,9 @@ class CxrkitTrainer(Trainer):
             logs = logs | {f"loss_{name}": float(s) / self._part_steps for name, s in self._part_sums.items()}
             self._part_sums, self._part_steps = {}, 0
         super().log(logs, start_time)
+        # The engine writes its history into each checkpoint, as JSON.
+        history: list[Any] = self.state.log_history
+        history[-1] = defined_or_none(history[-1])
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates, logs, and keeps the model when it is the best so far."""
@@ -95,7 +99,8 @@ class CxrkitTrainer(Trainer):
         self.latest = metrics
         named = {f"eval_{name}": value for name, value in metrics.items()}
         self.log(named)
-        value = metrics[self.metric]
+        # A head without validation questions has no value: then no model is better than another.
+        value = metrics.get(self.metric, float("nan"))
         sign = -1 if self.metric in LOWER_IS_BETTER else 1
         if value == value and (self.best is None or sign * value > sign * self.best):
             self.best = value
@@ -123,7 +128,8 @@ class MetricsFile(TrainerCallback):
         """Writes one line."""
         if state.is_world_process_zero and logs:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+                line = {"step": state.global_step, **defined_or_none(logs)}
+                file.write(json.dumps(line, allow_nan=False) + "\n")
 
 
 class StepProgress(TrainerCallback):
@@ -151,5 +157,8 @@ def train(trainer: CxrkitTrainer) -> dict[str, float]:
     validated = any(entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last)
     if not validated:
         trainer.evaluate()
-    logger.info("best %s on the validation split: %s", trainer.metric, trainer.best)
+    if trainer.best is None:
+        logger.warning("no validation value of %s: the last model is kept", trainer.metric)
+    else:
+        logger.info("best %s on the validation split: %.4f", trainer.metric, trainer.best)
     return trainer.latest

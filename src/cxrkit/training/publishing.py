@@ -3,10 +3,30 @@
 import logging
 from pathlib import Path
 
+from cxrkit.errors import SettingsError
+
 logger = logging.getLogger(__name__)
 
 # By allow-list: weights and their description, never data, predictions or optimizer states.
 PUBLISHED = ["config.json", "model.safetensors", "tokenizer/*", "training_metadata.json"]
+
+
+def require_hub_name(hub_model_id: str | None) -> None:
+    """Returns when the hub would take the repository's name; asked before training, not after.
+
+    Raises:
+        SettingsError: it would not.
+    """
+    if hub_model_id is None:
+        return
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(hub_model_id)
+    except HFValidationError as error:
+        mistake = f"training.hub_model_id: found {hub_model_id!r}, expected user/name ({error})"
+        raise SettingsError("training", [mistake]) from error
 
 
 def publish(best_model: Path, hub_model_id: str | None) -> None:

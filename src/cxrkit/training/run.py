@@ -15,7 +15,13 @@ from cxrkit.data.index import Index
 from cxrkit.training.arguments import training_arguments
 from cxrkit.training.engine import CxrkitTrainer, MetricsFile, Progress, StepProgress, train
 from cxrkit.training.publishing import publish
-from cxrkit.training.run_folder import BEST_MODEL, Savable, TrainedRun, write_best_model
+from cxrkit.training.run_folder import (
+    BEST_MODEL,
+    Savable,
+    TrainedRun,
+    defined_or_none,
+    write_best_model,
+)
 
 
 class Patience(TrainerCallback):
@@ -99,8 +105,15 @@ def run_training(
     patience.trainer = trainer
     train(trainer)
     if trainer.best is None:
-        write_best_model(
-            run_dir, model, settings, index, trainer.latest, trainer.state.global_step, tokenizer
-        )
-    publish(run_dir / BEST_MODEL, training.hub_model_id)
-    return TrainedRun(run_dir, run_dir / BEST_MODEL, best["metrics"], best["step"])
+        best.update(metrics=trainer.latest, step=trainer.state.global_step)
+        if trainer.is_world_process_zero():
+            keep_best(trainer.latest, trainer.state.global_step)
+    if trainer.is_world_process_zero():
+        publish(run_dir / BEST_MODEL, training.hub_model_id)
+    return TrainedRun(
+        run_dir,
+        run_dir / BEST_MODEL,
+        defined_or_none(best["metrics"]),
+        best["step"],
+        chosen=trainer.best is not None,
+    )

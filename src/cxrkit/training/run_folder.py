@@ -1,13 +1,15 @@
 """The folder of a run: resolved settings, metrics, and the best model with all that is needed to load it."""
 
 import json
+import math
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cxrkit.config import Settings, dump_settings
+from cxrkit.config import Settings, dump_settings, given_path
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.version import __version__
@@ -17,6 +19,7 @@ BEST_MODEL = "best_model"
 MODEL_SETTINGS_FILE = "settings.json"
 TOKENIZER = "tokenizer"
 METADATA_FILE = "training_metadata.json"
+METRICS_FILE = "metrics.jsonl"
 
 
 class Savable(Protocol):
@@ -33,33 +36,82 @@ class TrainedRun:
     Attributes:
         run_dir: the run's folder.
         best_model: folder of the best model.
-        metrics: the validation metrics of the best model.
-        step: the update at which it was the best.
+        metrics: the validation metrics of the model that was kept; None where one was not defined.
+        step: the update after which it was kept.
+        chosen: by the metric of the settings; False when that had no value in any validation, and the
+            last model was kept.
     """
 
     run_dir: Path
     best_model: Path
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     step: int
+    chosen: bool = True
+
+
+def is_first_process() -> bool:
+    """Tells whether this process writes the run's files; the launcher numbers the others from 1."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def defined_or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Gives metrics with None for NaN and infinities, which JSON does not know.
+
+    >>> defined_or_none({"loss": 0.5, "mean_auroc": float("nan")})
+    {'loss': 0.5, 'mean_auroc': None}
+    """
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+
+
+def require_free_run(settings: Settings) -> None:
+    """Returns when the run's folder holds no model: a start that was interrupted before one does not count.
+
+    Raises:
+        ArtifactError: it holds an earlier run; nothing is overwritten.
+    """
+    run_dir = settings.training.output_dir
+    models = [*run_dir.glob("checkpoint-*"), *(run_dir / name for name in (BEST_MODEL, f"{BEST_MODEL}.old"))]
+    if is_first_process() and any(path.exists() for path in models):
+        raise ArtifactError(
+            "the run's folder holds an earlier run",
+            expected="a new folder, or one without best_model and checkpoints",
+            found=str(run_dir),
+            next_step="pass another --output_dir, or move the earlier run away",
+        )
 
 
 def start_run(settings: Settings) -> Path:
-    """Makes the run's folder and writes the resolved settings into it.
+    """Makes the run's folder and writes the resolved settings into it; called when all the rest is built.
 
     Raises:
         ArtifactError: the folder holds an earlier run; nothing is overwritten.
     """
+    require_free_run(settings)
     run_dir = settings.training.output_dir
-    if (run_dir / SETTINGS_FILE).exists() or (run_dir / BEST_MODEL).exists():
-        raise ArtifactError(
-            "the run's folder holds an earlier run",
-            expected="a new or empty folder",
-            found=str(run_dir),
-            next_step="pass another --output_dir, or move the earlier run away",
-        )
     run_dir.mkdir(parents=True, exist_ok=True)
-    dump_settings(settings, run_dir / SETTINGS_FILE)
+    if is_first_process():
+        # What an interrupted start logged is not of this run.
+        (run_dir / METRICS_FILE).unlink(missing_ok=True)
+        dump_settings(settings, run_dir / SETTINGS_FILE)
     return run_dir
+
+
+def with_absolute_paths(settings: Settings) -> Settings:
+    """Gives the settings with every path that was set made absolute, so that they hold in any folder."""
+    data, training = settings.data, settings.training
+    names = ("workspace", "analysis_dir", "mimic_cxr_jpg_path", "mimic_ext_cxr_qba_path")
+    paths = {name: getattr(data, name) for name in names}
+    moved = {name: path.resolve() for name, path in paths.items() if given_path(path) is not None}
+    output_dir = {"output_dir": training.output_dir.resolve()}
+    return settings.model_copy(
+        update={
+            "data": data.model_copy(update=moved),
+            "training": training.model_copy(update=output_dir),
+        }
+    )
 
 
 def write_best_model(
@@ -67,7 +119,7 @@ def write_best_model(
     model: Savable,
     settings: Settings,
     index: Index,
-    metrics: dict[str, float],
+    metrics: Mapping[str, float],
     step: int,
     extra: Any,
 ) -> Path:
@@ -88,15 +140,16 @@ def write_best_model(
     model.save(temporary)
     if extra is not None:
         extra.save_pretrained(str(temporary / TOKENIZER))
-    dump_settings(settings, temporary / MODEL_SETTINGS_FILE)
+    dump_settings(with_absolute_paths(settings), temporary / MODEL_SETTINGS_FILE)
     metadata = {
         "cxrkit_version": __version__,
         "task": settings.task,
         "index_fingerprint": index.fingerprint,
         "step": step,
-        "validation_metrics": metrics,
+        "validation_metrics": defined_or_none(metrics),
     }
-    (temporary / METADATA_FILE).write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(metadata, indent=1, allow_nan=False) + "\n"
+    (temporary / METADATA_FILE).write_text(text, encoding="utf-8")
     if final.exists():
         os.replace(final, old)
     os.replace(temporary, final)

@@ -16,6 +16,7 @@ from cxrkit.metrics.classification import (
     macro_auroc,
     micro_f1_over_sets,
 )
+from cxrkit.models.decisions import choose_sets
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, Head
 
 Batches = Iterable[Any]
@@ -93,7 +94,7 @@ def validate_vqa(module: nn.Module, device: torch.device, batches: Batches) -> d
 
 def _head_metrics(head: Head, target: Any, logits: Any) -> dict[str, float]:
     if head in MULTI_LABEL_HEADS:
-        reference, predicted = target > 0, logits > 0
+        reference, predicted = target > 0, choose_sets(head, _sigmoid(logits))
         return {
             f"{head}_accuracy": exact_set_match(reference, predicted).value,
             f"{head}_micro_f1": micro_f1_over_sets(reference, predicted).value,
@@ -122,6 +123,10 @@ def validate_classifier(module: nn.Module, device: torch.device, batches: Batche
         "mean_auroc": score.value,
         "findings_scored": float(score.num_classes or 0),
     }
+
+
+def _sigmoid(logits: Any) -> Any:
+    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
 
 
 def _weighted_mean(values: list[tuple[float, int]]) -> float:

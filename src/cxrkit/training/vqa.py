@@ -27,8 +27,9 @@ from cxrkit.models.text import (
 from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.training.engine import Progress
 from cxrkit.training.modules import VQAModule
+from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run import run_training
-from cxrkit.training.run_folder import TrainedRun, start_run
+from cxrkit.training.run_folder import TrainedRun, require_free_run, start_run
 from cxrkit.training.validation import require_metric, validate_vqa
 
 
@@ -40,11 +41,14 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
         progress: called with (stage, steps done, steps).
 
     Raises:
+        SettingsError: the best model's metric or the hub's repository is none.
         ArtifactError: no prepared workspace, or a run folder in use.
         WeightsError: pretrained weights cannot be had.
         DataLayoutError: no question passes the filters.
     """
     require_metric("vqa", settings.training.metric_for_best_model)
+    require_hub_name(settings.training.hub_model_id)
+    require_free_run(settings)
     index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
     set_seed(settings.training.seed)
     films = training_films(index, store, settings.data, settings.training.seed)
@@ -54,7 +58,6 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
         model.enable_gradient_checkpointing()
     boxes = mean_region_boxes(index, store, films.selection.image_rows)
     model.scene_graph.set_reference_boxes(torch.from_numpy(boxes))
-    run_dir = start_run(settings)
     collate = Collate(index, QuestionTokenizer(tokenizer, settings.model.max_question_length))
     validation = evaluation_films(
         index,
@@ -76,7 +79,7 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     )
     module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative")
     return run_training(
-        settings, run_dir, index, module, model, films, collate,
+        settings, start_run(settings), index, module, model, films, collate,
         validate=partial(validate_vqa, batches=batches), tokenizer=tokenizer, progress=progress,
     )  # fmt: skip
 
@@ -106,8 +109,8 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         text_encoder=model.text_encoder,
         text_config=text_config,
         entities=index.vocabularies.entities,
-        entity_name_shape=tuple(entities.pieces.shape),
-        region_name_shape=tuple(regions.pieces.shape),
+        entity_name_shape=(entities.pieces.shape[0], entities.pieces.shape[1]),
+        region_name_shape=(regions.pieces.shape[0], regions.pieces.shape[1]),
         image_size=settings.data.image_size,
         image_mean=settings.data.normalize_mean,
         image_std=settings.data.normalize_std,

@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
+from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.vocabulary import FINDINGS, REGIONS
 
 FloatArray = npt.NDArray[np.float32]
-MINIMUM_BOX_QUALITY = 3
 
 
 def unpack_bits(bits: npt.NDArray[np.integer], width: int) -> FloatArray:

@@ -22,6 +22,7 @@ from cxrkit.data.qba.decoding import Decoder, RecordError
 from cxrkit.data.qba.layout import QbaFiles
 from cxrkit.data.qba.members import MemberError, StudyFiles, StudyKey, member_place
 from cxrkit.data.qba.records import Question, SceneGraphFile
+from cxrkit.data.qba.salvage import Problem
 from cxrkit.data.qba.vocabularies import NameTable
 from cxrkit.data.rejects import Reject, RejectLog
 
@@ -161,13 +162,11 @@ class IndexBuilder:
         if data is None:
             return None
         try:
-            questions, broken = self._decoder.questions(data, key)
+            questions, problems = self._decoder.questions(data, key)
         except RecordError as error:
             self._rejects.add(Reject(error.code, "member", *key, where=files.place(key), detail=error.detail))
             return None
-        for position, detail in broken:
-            where = f"{files.place(key)}:question {position}"
-            self._rejects.add(Reject("malformed_question", "question", *key, where=where, detail=detail))
+        self._note(problems, key, files.place(key))
         return questions
 
     def _read_scene(self, context: StudyContext, files: "_StudyReader") -> SceneGraphFile | None:
@@ -176,10 +175,17 @@ class IndexBuilder:
         if data is None:
             return None
         try:
-            return self._decoder.scene_graph(data, key)
+            scene, problems = self._decoder.scene_graph(data, key)
         except RecordError as error:
             self._rejects.add(Reject(error.code, "member", *key, where=files.place(key), detail=error.detail))
             return None
+        self._note(problems, key, files.place(key))
+        return scene
+
+    def _note(self, problems: list[Problem], key: StudyKey, place: str) -> None:
+        for code, kind, inside, detail, question_id in problems:
+            where = f"{place}:{inside}" if inside else place
+            self._rejects.add(Reject(code, kind, *key, question_id=question_id, where=where, detail=detail))
 
     def _write_vocabularies(self) -> None:
         content: dict[str, object] = {kind: list(table.number) for kind, table in self._names.items()}

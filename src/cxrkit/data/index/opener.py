@@ -12,6 +12,22 @@ import pyarrow as pa
 from cxrkit.data.index.schemas import SCHEMA_VERSION, TABLES, table_schema
 from cxrkit.errors import ArtifactError
 
+_KEYS: dict[str, type] = {
+    "fingerprint": str,
+    "file_bytes": dict,
+    "image_list": str,
+    "films_signature": str,
+    "inputs_signature": str,
+    "sources": dict,
+    "settings": dict,
+    "counts": dict,
+}
+_SOURCES: dict[str, tuple[type, ...]] = {
+    "mimic_cxr_jpg_path": (str,),
+    "mimic_ext_cxr_qba_path": (str, type(None)),
+    "image_folder": (str,),
+}
+_NAMES = ("regions", "entities", "categories", "subcategories")
 _PREPARE = "run `cxrkit prepare --workspace {workspace}` with the paths of the two data sets"
 
 
@@ -79,7 +95,6 @@ class Index:
         for name, size in record["file_bytes"].items():
             _check_size(folder / name, size, workspace)
         tables = {name: _open_table(folder, name, workspace) for name in TABLES}
-        names = json.loads((folder / "vocabularies.json").read_text(encoding="utf-8"))
         sources = record["sources"]
         qba = sources["mimic_ext_cxr_qba_path"]
         return cls(
@@ -91,9 +106,7 @@ class Index:
             region_boxes=tables["region_boxes"],
             observations=tables["observations"],
             texts=tables["texts"],
-            vocabularies=Vocabularies(
-                *(tuple(names[kind]) for kind in ("regions", "entities", "categories", "subcategories"))
-            ),
+            vocabularies=_read_vocabularies(folder, workspace),
             fingerprint=record["fingerprint"],
             counts=record["counts"],
             settings=record["settings"],
@@ -168,7 +181,44 @@ def read_fingerprint(workspace: Path) -> dict[str, Any]:
             found=f"version {version} in {path}",
             next_step=_PREPARE.format(workspace=workspace),
         )
+    missing = _unusable_keys(record)
+    if missing:
+        raise _damaged(path, f"no usable {', '.join(missing)} in it", workspace)
     return record
+
+
+def _unusable_keys(record: dict[str, Any]) -> list[str]:
+    wrong = [name for name, kind in _KEYS.items() if not isinstance(record.get(name), kind)]
+    if "sources" not in wrong:
+        sources = record["sources"]
+        wrong += [f"sources.{name}" for name, kinds in _SOURCES.items() if _lacks(sources, name, kinds)]
+    if "settings" not in wrong and _lacks(record["settings"], "image_store_size", (int,)):
+        wrong.append("settings.image_store_size")
+    if "file_bytes" not in wrong:
+        names = [*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv"]
+        wrong += [f"file_bytes.{name}" for name in names if _lacks(record["file_bytes"], name, (int,))]
+    return wrong
+
+
+def _lacks(record: dict[str, Any], name: str, kinds: tuple[type, ...]) -> bool:
+    return name not in record or not isinstance(record[name], kinds)
+
+
+def _read_vocabularies(folder: Path, workspace: Path) -> Vocabularies:
+    path = folder / "vocabularies.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        lists = [content[kind] for kind in _NAMES]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, f"not the expected JSON: {error!r}", workspace) from error
+    wrong = [kind for kind, names in zip(_NAMES, lists, strict=True) if not _are_names(names)]
+    if wrong:
+        raise _damaged(path, f"no list of names under {', '.join(wrong)}", workspace)
+    return Vocabularies(*(tuple(names) for names in lists))
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _check_size(path: Path, size: int, workspace: Path) -> None:

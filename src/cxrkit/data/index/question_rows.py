@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cxrkit.data.index.counts import IndexCounts
+from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.data.index.study_context import Corners, PlacedBox, StudyContext
 from cxrkit.data.index.table_writer import TableWriter, TextTable
 from cxrkit.data.index.targets import (
@@ -26,7 +27,6 @@ from cxrkit.data.qba.vocabularies import NameTable
 from cxrkit.data.rejects import Reject
 from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPES, Head, QuestionType, find_question_type
 
-MINIMUM_BOX_QUALITY = 3
 _NOTHING = BitTarget(0, False)
 _LEADING_NUMBER = re.compile(r"\s*([0-6])(?:_|\s*$)")
 _TYPE_INDEX = {entry.name: index for index, entry in enumerate(QUESTION_TYPES)}

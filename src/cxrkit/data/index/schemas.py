@@ -7,6 +7,8 @@ import pyarrow as pa
 from cxrkit.vocabulary import FINDINGS
 
 SCHEMA_VERSION = 1
+# From this localization quality on a box is one of the region itself, not of a part or a guess.
+MINIMUM_BOX_QUALITY = 3
 LABEL_SOURCES = ("chexpert", "negbio", "radiologist")
 _LABELS = pa.list_(pa.float32(), len(FINDINGS))
 _I8, _I16, _I32, _I64 = pa.int8(), pa.int16(), pa.int32(), pa.int64()

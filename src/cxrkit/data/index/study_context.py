@@ -116,4 +116,4 @@ def check_box(corners: Corners, width: int, height: int) -> str:
 
 
 def _quality(localization: Localization) -> int:
-    return max(0, min(int(localization.localization_quality or 0), _CODE_LIMIT))
+    return int(max(0, min(localization.localization_quality or 0, _CODE_LIMIT)))

@@ -11,16 +11,19 @@ from cxrkit.errors import DataLayoutError
 ROW = "csv_row"
 _ID_LIMIT = 2**31 - 1
 ID_PATTERN = r"^\d{1,9}$"
+# pandas turns a column of whole numbers into 10000032.0 once a cell of it is blank.
+_TRAILING_ZEROS = r"\.0+$"
 # A dicom id becomes part of a path: nothing that could leave the folder is let through.
 DICOM_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z._-]*$"
 
 
-def read_text_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def read_text_columns(path: Path, columns: Sequence[str], *, may_be_empty: bool = False) -> pl.DataFrame:
     """Reads named columns of a `.csv` or `.csv.gz` as trimmed text, blanks as "", plus the row number.
 
     Args:
         path: the table.
         columns: names that must be there; their order in the file is free.
+        may_be_empty: a header without rows is fine.
 
     Returns:
         Frame of the columns and `csv_row` (1 is the first row below the header); blank lines are left out.
@@ -49,7 +52,7 @@ def read_text_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
         )
     frame = frame.select(ROW, *(pl.col(name).fill_null("").str.strip_chars() for name in columns))
     frame = frame.filter(pl.any_horizontal(pl.col(name) != "" for name in columns))
-    if frame.is_empty():
+    if frame.is_empty() and not may_be_empty:
         raise _empty(path)
     return frame
 
@@ -61,6 +64,31 @@ def _empty(path: Path) -> DataLayoutError:
         found=f"{path}: {path.stat().st_size} bytes without a row",
         next_step="download the file again",
     )
+
+
+def whole_number(name: str) -> pl.Expr:
+    """Gives a text column with `7.0` written as `7`."""
+    return pl.col(name).str.replace(_TRAILING_ZEROS, "")
+
+
+def require_rows(frame: pl.DataFrame, path: Path, rejects: RejectLog) -> None:
+    """Returns when a table has a usable row.
+
+    Args:
+        frame: the usable rows.
+        path: the table.
+        rejects: holds why the others are none.
+
+    Raises:
+        DataLayoutError: no row is usable.
+    """
+    if frame.is_empty():
+        raise DataLayoutError(
+            f"no row of the table {path.name} can be used",
+            expected="rows as released: ids are numbers without prefix, the same studies in every table",
+            found=f"{path}: {rejects.summary(table_name(path))}",
+            next_step="use the file as released; if it was saved again by another program, download it anew",
+        )
 
 
 def table_name(path: Path) -> str:
@@ -106,6 +134,7 @@ def reject_where(
 
 def parse_ids(frame: pl.DataFrame, names: Sequence[str], table: str, rejects: RejectLog) -> pl.DataFrame:
     """Turns id columns into int32; rows with an id that is no number go to the rejects (`invalid_id`)."""
+    frame = frame.with_columns(whole_number(name) for name in names)
     good = pl.all_horizontal(pl.col(name).str.contains(ID_PATTERN) for name in names)
     if "dicom_id" in frame.columns:
         good &= pl.col("dicom_id").str.contains(DICOM_PATTERN)

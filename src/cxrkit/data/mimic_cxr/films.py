@@ -10,7 +10,9 @@ from cxrkit.data.mimic_cxr.csv_columns import (
     parse_ids,
     read_text_columns,
     reject_where,
+    require_rows,
     table_name,
+    whole_number,
 )
 from cxrkit.data.mimic_cxr.layout import METADATA, SPLIT, MimicCxrLayout
 from cxrkit.data.rejects import RejectLog
@@ -47,8 +49,8 @@ def read_films(layout: MimicCxrLayout, rejects: RejectLog) -> FilmTable:
         rejects: takes rows that are duplicate, contradicting or not in both tables.
 
     Raises:
-        DataLayoutError: a table is damaged, names an unknown split, puts a patient into two splits,
-            or no film is left.
+        DataLayoutError: a table is damaged, has no usable row, names an unknown split, puts a patient into
+            two splits, or no film is left.
     """
     metadata = _read_metadata(layout, rejects)
     split = _read_split(layout, rejects)
@@ -58,7 +60,7 @@ def read_films(layout: MimicCxrLayout, rejects: RejectLog) -> FilmTable:
         raise DataLayoutError(
             "no film is left after joining the metadata and split tables",
             expected="rows with the same dicom_id, subject_id and study_id in both",
-            found=f"{metadata.height} and {split.height} usable rows, {len(rejects)} rejected",
+            found=f"{metadata.height} and {split.height} usable rows; {rejects.summary()}",
             next_step="use both tables of the same release",
         )
     return FilmTable(films, known)
@@ -68,6 +70,7 @@ def _read_metadata(layout: MimicCxrLayout, rejects: RejectLog) -> pl.DataFrame:
     path = layout.tables[METADATA]
     table = table_name(path)
     frame = parse_ids(read_text_columns(path, _METADATA_COLUMNS), ("subject_id", "study_id"), table, rejects)
+    frame = frame.with_columns(whole_number(name) for name in ("Rows", "Columns"))
     good_size = pl.all_horizontal(pl.col(name).str.contains(_SIZE_PATTERN) for name in ("Rows", "Columns"))
     frame = reject_where(frame, ~good_size, "invalid_size", "image", table, rejects)
     position = pl.col("ViewPosition").str.to_uppercase()
@@ -86,6 +89,7 @@ def _read_metadata(layout: MimicCxrLayout, rejects: RejectLog) -> pl.DataFrame:
     frame = reject_where(
         frame, two_patients, "conflicting_row", "image", table, rejects, "one study_id under two patients"
     )
+    require_rows(frame, path, rejects)
     return frame.with_columns(_view_code())
 
 
@@ -118,7 +122,9 @@ def _read_split(layout: MimicCxrLayout, rejects: RejectLog) -> pl.DataFrame:
             next_step="use the split table as released with MIMIC-CXR-JPG",
         )
     _check_one_split_per_patient(frame, path.name)
-    return drop_duplicates(frame, ("dicom_id",), "image", table, rejects)
+    frame = drop_duplicates(frame, ("dicom_id",), "image", table, rejects)
+    require_rows(frame, path, rejects)
+    return frame
 
 
 def _check_one_split_per_patient(frame: pl.DataFrame, file_name: str) -> None:

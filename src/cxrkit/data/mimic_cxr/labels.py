@@ -12,8 +12,10 @@ from cxrkit.data.mimic_cxr.csv_columns import (
     parse_ids,
     read_text_columns,
     reject_where,
+    require_rows,
     table_name,
 )
+from cxrkit.data.mimic_cxr.layout import REQUIRED
 from cxrkit.data.rejects import RejectLog
 from cxrkit.errors import DataLayoutError
 from cxrkit.vocabulary import FINDINGS, canonical_column
@@ -51,7 +53,7 @@ def read_labels(
         Values and presence, rows as in `study_ids`.
 
     Raises:
-        DataLayoutError: the table is damaged or lacks a column.
+        DataLayoutError: the table is damaged or lacks a column, or is a required one without a usable row.
     """
     labels = np.full((len(study_ids), len(FINDINGS)), np.nan, dtype=np.float32)
     present = np.zeros(len(study_ids), dtype=np.bool_)
@@ -72,9 +74,16 @@ def _read_valid_rows(path: Path, subject_of_study: dict[int, int], rejects: Reje
     header = _header(path)
     names = {canonical_column(name): name for name in header}
     ids = [name for name in ("subject_id", "study_id") if name in header or name == "study_id"]
-    frame = read_text_columns(path, [*ids, *(names.get(finding, finding) for finding in FINDINGS)])
+    required = table in REQUIRED
+    columns = [*ids, *(names.get(finding, finding) for finding in FINDINGS)]
+    frame = read_text_columns(path, columns, may_be_empty=not required)
     frame = frame.rename({source: target for target, source in names.items() if source in frame.columns})
     frame = parse_ids(frame, ids, table, rejects)
+    # pandas writes a blank as nan when it saves the table again.
+    frame = frame.with_columns(
+        pl.when(pl.col(name).str.to_lowercase() == "nan").then(pl.lit("")).otherwise(pl.col(name)).alias(name)
+        for name in FINDINGS
+    )
     wrong = pl.any_horizontal(~pl.col(name).is_in(list(_VALUES)) for name in FINDINGS)
     frame = reject_where(frame, wrong, "invalid_label", "row", table, rejects)
     frame = frame.with_columns(
@@ -85,7 +94,10 @@ def _read_valid_rows(path: Path, subject_of_study: dict[int, int], rejects: Reje
     if "subject_id" in ids:
         patient = pl.col("study_id").replace_strict(subject_of_study, default=-1, return_dtype=pl.Int32)
         known &= patient == pl.col("subject_id")
-    return reject_where(frame, ~known, "study_not_in_metadata", "row", table, rejects)
+    frame = reject_where(frame, ~known, "study_not_in_metadata", "row", table, rejects)
+    if required:
+        require_rows(frame, path, rejects)
+    return frame
 
 
 def _header(path: Path) -> list[str]:

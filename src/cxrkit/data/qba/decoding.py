@@ -1,14 +1,17 @@
 """From a study's bytes to decoded records; damage is told apart by how much of the file it costs."""
 
+from typing import Any
+
 import msgspec
 
 from cxrkit.data.qba.members import StudyKey
 from cxrkit.data.qba.records import QaFile, Question, SceneGraphFile
+from cxrkit.data.qba.salvage import Problem, load_leniently, salvage_questions, salvage_scene_graph
+
+_QUESTION_MARK = b'"question_id"'
 
 
 class _RawQaFile(msgspec.Struct):
-    patient_id: str | int | None = None
-    study_id: str | int | None = None
     questions: list[msgspec.Raw] | None = None
 
 
@@ -27,15 +30,14 @@ class RecordError(Exception):
 
 
 class Decoder:
-    """Decodes the two kinds of study files."""
+    """Decodes the two kinds of study files: at once where all is well, else element by element."""
 
     def __init__(self) -> None:
         self._qa = msgspec.json.Decoder(QaFile)
         self._raw_qa = msgspec.json.Decoder(_RawQaFile)
-        self._question = msgspec.json.Decoder(Question)
         self._scene = msgspec.json.Decoder(SceneGraphFile)
 
-    def questions(self, data: bytes, key: StudyKey) -> tuple[list[Question], list[tuple[int, str]]]:
+    def questions(self, data: bytes, key: StudyKey) -> tuple[list[Question], list[Problem]]:
         """Decodes `s*.qa.json`.
 
         Args:
@@ -43,56 +45,60 @@ class Decoder:
             key: the ids in the file's name.
 
         Returns:
-            The questions, and (position, problem) of each question of another shape.
+            The questions, and what was left out.
 
         Raises:
             RecordError: the file is not JSON, not of the documented shape, or another study's.
         """
-        broken: list[tuple[int, str]] = []
+        problems: list[Problem] = []
         try:
             record = self._qa.decode(data)
-        except msgspec.ValidationError:
-            record, broken = self._one_by_one(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RecordError("malformed_json", _place_only(error)) from error
-        _check_ids(record.patient_id, record.study_id, key)
-        return record.questions or [], broken
+            lost = f"; about {data.count(_QUESTION_MARK)} questions lost"
+            content = _load_again(data, error, lost)
+            try:
+                record, problems = salvage_questions(content)
+            except (msgspec.ValidationError, RecursionError) as deeper:
+                raise RecordError("malformed_json", _place_only(deeper) + lost) from deeper
+        _check_ids(record.patient_id, record.study_id, key, f"; {len(record.questions or ())} questions lost")
+        if record.questions is None:
+            problems.append(Problem("no_questions", "member", ""))
+        return record.questions or [], problems
 
-    def scene_graph(self, data: bytes, key: StudyKey) -> SceneGraphFile:
-        """Decodes `s*.scene_graph.json`; arguments and errors as for `questions`."""
+    def scene_graph(self, data: bytes, key: StudyKey) -> tuple[SceneGraphFile, list[Problem]]:
+        """Decodes `s*.scene_graph.json`; arguments, result and errors as for `questions`."""
+        problems: list[Problem] = []
         try:
             record = self._scene.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RecordError("malformed_json", _place_only(error)) from error
-        _check_ids(record.patient_id, record.study_id, key)
-        return record
+            content = _load_again(data, error, "")
+            try:
+                record, problems = salvage_scene_graph(content)
+            except (msgspec.ValidationError, RecursionError) as deeper:
+                raise RecordError("malformed_json", _place_only(deeper)) from deeper
+        _check_ids(record.patient_id, record.study_id, key, "")
+        return record, problems
 
     def count_questions(self, data: bytes) -> int:
-        """Gives the number of questions in a file that is not indexed; 0 when it cannot be read."""
+        """Gives the number of questions in a file that is not indexed; roughly when it is no JSON."""
         try:
             return len(self._raw_qa.decode(data).questions or ())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return 0
-
-    def _one_by_one(self, data: bytes) -> tuple[QaFile, list[tuple[int, str]]]:
-        try:
-            raw = self._raw_qa.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise RecordError("malformed_json", _place_only(error)) from error
-        good: list[Question] = []
-        broken: list[tuple[int, str]] = []
-        for position, part in enumerate(raw.questions or ()):
-            try:
-                good.append(self._question.decode(part))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                broken.append((position, _place_only(error)))
-        return QaFile(raw.patient_id, raw.study_id, good), broken
+            return data.count(_QUESTION_MARK)
 
 
-def _check_ids(patient: str | int | None, study: str | int | None, key: StudyKey) -> None:
+def _load_again(data: bytes, error: Exception, lost: str) -> Any:
+    """Reads what the strict decoder refused, unless it is no JSON for Python either."""
+    try:
+        return load_leniently(data)
+    except (ValueError, RecursionError):
+        raise RecordError("malformed_json", _place_only(error) + lost) from error
+
+
+def _check_ids(patient: str | int | None, study: str | int | None, key: StudyKey, lost: str) -> None:
     for name, stated, expected in (("patient_id", patient, key[0]), ("study_id", study, key[1])):
         if stated is not None and str(stated).lstrip("ps") != str(expected):
-            raise RecordError("id_mismatch", f"{name} is not that of the file name")
+            raise RecordError("id_mismatch", f"{name} is not that of the file name{lost}")
 
 
 def _place_only(error: Exception) -> str:

@@ -72,6 +72,13 @@ def find_qba(root: Path, rejects: RejectLog) -> QbaFiles:
             found=f"{root} holds {describe_folder(root)}",
             next_step="finish the download, or pass the release root or an export with --mimic_qa_path",
         )
+    if not questions.keys:
+        raise DataLayoutError(
+            "MIMIC-Ext-CXR-QBA has no questions",
+            expected="members named .../p1x/p1xxxxxxx/sxxxxxxxx.qa.json",
+            found=f"{questions.origin} holds none; {rejects.summary()}",
+            next_step="download it again and compare it with SHA256SUMS.txt",
+        )
     scenes = _find_studies(root, SCENE_ARCHIVES, _SCENE_FOLDERS, "scene_graph", rejects)
     if scenes is None:
         logger.warning("no scene graphs below %s (scene_data.zip, scene_graph.zip or scene_data/)", root)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from cxrkit.data.rejects import Reject, RejectLog
+from cxrkit.errors import DataLayoutError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ _MARKS: dict[str, frozenset[str]] = {
     "subcategories": frozenset({"LUNG_FIELD", "INFECTION", "PULMONARY_DISEASES"}),
 }
 KINDS = tuple(_MARKS)
+# The index stores a name as a 16-bit number; the released lists hold a few hundred.
+NAME_LIMIT = 2**15 - 1
 
 
 @dataclass
@@ -32,19 +35,36 @@ class NameTable:
         number: number of each name.
         source: `dataset_info.json` or `files`.
         appended: how many names were met that the source did not list.
+        kind: one of `KINDS`, for messages.
     """
 
     number: dict[str, int] = field(default_factory=dict)
     source: str = "files"
     appended: int = 0
+    kind: str = "names"
 
     def find(self, name: str) -> int:
-        """Gives the number of a name, appending it when it is new."""
+        """Gives the number of a name, appending it when it is new.
+
+        Raises:
+            DataLayoutError: there are more names than the index can number.
+        """
         number = self.number.get(name)
         if number is None:
             number = self.number[name] = len(self.number)
             self.appended += 1
+            self.check_length()
         return number
+
+    def check_length(self) -> None:
+        """Returns when every name has a number that fits the index; else raises as `find` does."""
+        if len(self.number) > NAME_LIMIT:
+            raise DataLayoutError(
+                f"there are too many different {self.kind}",
+                expected=f"at most {NAME_LIMIT:,} names; the release has a few hundred",
+                found=f"more than that in {self.source}; the last: {list(self.number)[-1]!r:.60}",
+                next_step="use MIMIC-Ext-CXR-QBA as released; names made up per study cannot be a vocabulary",
+            )
 
 
 def read_vocabularies(path: Path | None, rejects: RejectLog) -> dict[str, NameTable]:
@@ -56,8 +76,11 @@ def read_vocabularies(path: Path | None, rejects: RejectLog) -> dict[str, NameTa
 
     Returns:
         A table for each of `KINDS`.
+
+    Raises:
+        DataLayoutError: a list is longer than the index can number.
     """
-    tables = {kind: NameTable() for kind in KINDS}
+    tables = {kind: NameTable(kind=kind) for kind in KINDS}
     if path is None:
         return tables
     try:
@@ -72,6 +95,7 @@ def read_vocabularies(path: Path | None, rejects: RejectLog) -> dict[str, NameTa
         if best:
             table.number = {name: number for number, name in enumerate(dict.fromkeys(best))}
             table.source = path.name
+            table.check_length()
         else:
             logger.warning("%s lists no %s; they are learned from the files", path, kind)
     return tables

@@ -50,7 +50,7 @@ def endotracheal_tube(scene: Scene, finding: PlacedFinding, grade: float, rng: n
     tip = chest.carina - 0.13 + 0.10 * finding.extent
     x = _middle(chest, tip) + chest.body.trachea_offset
     control = points_of((x + 0.035, _ABOVE_FILM), (x + 0.015, tip - 0.4), (x - 0.004, tip - 0.15), (x, tip))
-    return _lay(scene, _tube(smooth_curve(control), 0.019), 0.24)
+    return _lay(scene, _tube(smooth_curve(control), 0.019), 0.40)
 
 
 def nasogastric_tube(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
@@ -64,7 +64,7 @@ def nasogastric_tube(scene: Scene, finding: PlacedFinding, grade: float, rng: np
     )  # fmt: skip
     course = smooth_curve(control, 70)
     strokes = [Stroke(course, 0.019, 0.55), Stroke(course, 0.008, 1.0), Stroke(course[-4:], 0.024, 1.0)]
-    return _lay(scene, strokes, 0.20)
+    return _lay(scene, strokes, 0.36)
 
 
 def central_venous_catheter(
@@ -89,7 +89,7 @@ def central_venous_catheter(
             tip,
         ]
     line = smooth_curve(np.array(course), 60)
-    return _lay(scene, [Stroke(line, 0.017, 0.7), Stroke(line, 0.007, 1.0)], 0.22)
+    return _lay(scene, [Stroke(line, 0.017, 0.7), Stroke(line, 0.007, 1.0)], 0.38)
 
 
 def pacemaker(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
@@ -132,7 +132,7 @@ def chest_tube(scene: Scene, finding: PlacedFinding, grade: float, rng: np.rando
         (wall + 0.24, entry + 0.16), (wall + 0.02, entry + 0.05), (wall - 0.13, entry - 0.10),
         (wall - 0.24, 0.5 * (entry + top)), (inner, top),
     ) * [sign, 1.0]  # fmt: skip
-    return _lay(scene, _tube(smooth_curve(control, 50), 0.020), 0.24)
+    return _lay(scene, _tube(smooth_curve(control, 50), 0.020), 0.40)
 
 
 def ecg_leads(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
@@ -148,7 +148,7 @@ def ecg_leads(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random
         wire = smooth_curve(np.array([centre, bow, leaving]), 30)
         strokes.append(Stroke(wire, 0.008, 0.62))
         strokes += [Stroke(centre + circle * 0.036, 0.0, 0.45), Stroke(centre + circle * 0.018, 0.0, 1.0)]
-    return _lay(scene, strokes, 0.30)
+    return _lay(scene, strokes, 0.42)
 
 
 def sternal_wires(scene: Scene, finding: PlacedFinding, grade: float, rng: np.random.Generator) -> Points:
@@ -163,7 +163,7 @@ def sternal_wires(scene: Scene, finding: PlacedFinding, grade: float, rng: np.ra
         strokes.append(Stroke(centre + loop, 0.008, 0.9))
         knot = centre + points_of((0.0, 0.020))
         strokes.append(Stroke(knot + points_of((-0.012, -0.008), (0.012, 0.010)), 0.014, 1.0))
-    return _lay(scene, strokes, 0.36)
+    return _lay(scene, strokes, 0.50)
 
 
 DEVICES: Mapping[str, Device] = MappingProxyType(

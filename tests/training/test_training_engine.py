@@ -1,0 +1,141 @@
+"""What the engine is told: one GPU per process, DeepSpeed's stage, tracking, and numbers that JSON knows."""
+
+import json
+import logging
+
+import pytest
+import torch
+
+from cxrkit.config import load_settings
+from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.training import arguments
+from cxrkit.training.publishing import require_hub_name
+from cxrkit.training.run_folder import defined_or_none, require_free_run, start_run, with_absolute_paths
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def settings(**more):
+        paths = {"training.output_dir": tmp_path / "run", "wandb.enabled": False}
+        return load_settings(None, "vqa", paths | more)
+
+    return settings
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    found = arguments.importlib.util.find_spec
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(
+        arguments.importlib.util, "find_spec", lambda name: name if name == "deepspeed" else found(name)
+    )
+
+
+def test_one_process_never_splits_batches_among_gpus(settings, monkeypatch, caplog):
+    given = arguments.training_arguments(settings(), steps_per_epoch=4)
+    monkeypatch.setattr(given, "_n_gpu", 4)
+    assert given.n_gpu == 4
+    with caplog.at_level(logging.WARNING, logger="cxrkit"):
+        arguments._keep_to_one_gpu(given)
+    assert given.n_gpu == 1
+    assert "torchrun --nproc_per_node 4" in caplog.text
+
+
+def test_deepspeed_gets_the_stage_of_the_settings(settings, two_processes, tmp_path):
+    path = tmp_path / "ds.json"
+    path.write_text(json.dumps({"bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2, "x": 1}}))
+    chosen = settings(**{"deepspeed.config_path": path, "deepspeed.stage": 1})
+    assert arguments._deepspeed(chosen) == {
+        "bf16": {"enabled": "auto"},
+        "zero_optimization": {"stage": 1, "x": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "told"),
+    [(None, 2, "cannot be read"), ("{", 2, "cannot be read"), ("[]", 2, "no DeepSpeed"), ("{}", 3, "stage")],
+)
+def test_a_deepspeed_configuration_that_cannot_be_used(text, stage, told, settings, two_processes, tmp_path):
+    path = tmp_path / "ds.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingsError, match=told):
+        arguments._deepspeed(settings(**{"deepspeed.config_path": path, "deepspeed.stage": stage}))
+
+
+def test_deepspeed_is_left_out_of_a_single_process(settings, tmp_path, monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert arguments._deepspeed(settings(**{"deepspeed.config_path": tmp_path / "nowhere"})) is None
+
+
+@pytest.mark.parametrize("key", ["", "secret"])
+def test_tracking_has_the_project_and_is_offline_without_a_key(key, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(arguments.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setenv("WANDB_PROJECT", "another")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    chosen = settings(**{"wandb.enabled": True, "wandb.project": "mine"})
+    assert "wandb" in arguments._trackers(chosen)
+    assert arguments.os.environ["WANDB_PROJECT"] == "mine"
+    assert arguments.os.environ.get("WANDB_MODE") == (None if key else "offline")
+
+
+def test_numbers_that_json_does_not_know_become_null():
+    found = defined_or_none({"a": float("nan"), "b": float("inf"), "c": 1, "d": 0.5})
+    assert found == {"a": None, "b": None, "c": 1, "d": 0.5}
+
+
+def test_only_a_model_or_a_checkpoint_blocks_a_folder(settings, tmp_path):
+    run_dir = start_run(settings())
+    (run_dir / "metrics.jsonl").write_text("{}\n")
+    assert start_run(settings()) == run_dir
+    assert not (run_dir / "metrics.jsonl").exists()
+    for name in ("checkpoint-5", "best_model", "best_model.old"):
+        (run_dir / name).mkdir()
+        with pytest.raises(ArtifactError, match="earlier run"):
+            require_free_run(settings())
+        (run_dir / name).rmdir()
+
+
+def test_paths_in_a_model_hold_in_any_folder(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = with_absolute_paths(settings(**{"data.workspace": "w", "data.mimic_cxr_jpg_path": "films"}))
+    assert found.data.workspace == tmp_path / "w"
+    assert found.data.mimic_cxr_jpg_path == tmp_path / "films"
+    # What was not set stays recognisable as that.
+    assert str(found.data.mimic_ext_cxr_qba_path).startswith("/path/to")
+
+
+def test_a_name_the_hub_would_refuse_is_told_before_training():
+    require_hub_name(None)
+    require_hub_name("me/my-model")
+    with pytest.raises(SettingsError, match="hub_model_id"):
+        require_hub_name("me/my model!")
+
+
+def test_a_metric_without_value_is_told_and_the_last_model_kept(workspace, tmp_path, monkeypatch):
+    from cxrkit.training import classify
+
+    monkeypatch.setattr(
+        classify, "validate_classifier", lambda *_, **__: {"loss": 0.5, "mean_auroc": float("nan")}
+    )
+    chosen = load_settings(
+        None,
+        "classify",
+        {
+            "data.workspace": workspace, "training.output_dir": tmp_path / "run", "data.image_size": 32,
+            "data.image_store_size": 96, "data.max_samples": 8, "model.visual_backbone": "resnet10t",
+            "model.pretrained": False, "training.max_steps": 2, "training.batch_size_per_gpu": 4,
+            "training.gradient_accumulation_steps": 1, "training.dataloader_num_workers": 0,
+            "wandb.enabled": False, "training.gradient_checkpointing": False,
+        },
+    )  # fmt: skip
+    run = classify.train_classifier(chosen)
+    assert (run.chosen, run.step, run.metrics) == (False, 2, {"loss": 0.5, "mean_auroc": None})
+    written = [*run.run_dir.glob("checkpoint-*/trainer_state.json"), *run.run_dir.glob("*/*metadata.json")]
+    assert len(written) >= 2
+    for path in [*written, run.run_dir / "metrics.jsonl"]:
+        assert "NaN" not in path.read_text()
+    assert torch.isfinite(classify.CXRClassifier.load(run.best_model).network.fc.bias).all()
