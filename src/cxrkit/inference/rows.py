@@ -9,9 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 
-from cxrkit.data.batches.targets import MINIMUM_BOX_QUALITY, to_pixels
+from cxrkit.data.batches.targets import to_pixels
 from cxrkit.data.image_store import ImageStore
 from cxrkit.data.index import Index
+from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.composer import compose_answer
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
