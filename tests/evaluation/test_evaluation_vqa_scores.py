@@ -12,7 +12,7 @@ from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, headline_table, headline_warning
 from cxrkit.evaluation.report import find_entry
 from cxrkit.evaluation.vqa_scores import score_vqa
-from cxrkit.vocabulary import CLASSES_OF_HEAD
+from cxrkit.vocabulary import CLASSES_OF_HEAD, NO_FINDING
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,10 @@ def test_set_heads_equal_scikit_learn(vqa_table, report, head):
     assert _value(report, "jaccard", head) == pytest.approx(expected)
     expected = sk.f1_score(reference, predicted, average="micro")
     assert _value(report, "micro_f1_over_sets", head) == pytest.approx(expected)
+    if head == "category":
+        findings = [index for index in range(reference.shape[1]) if index != NO_FINDING]
+        expected = sk.f1_score(reference[:, findings], predicted[:, findings], average="micro")
+        assert _value(report, "micro_f1_over_findings", head) == pytest.approx(expected)
     present = np.flatnonzero(reference.any(0))
     expected = sk.f1_score(reference, predicted, average="macro", labels=present)
     assert _value(report, "macro_f1_over_sets", head) == pytest.approx(expected)

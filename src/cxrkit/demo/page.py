@@ -61,7 +61,7 @@ def write_demo_page(
     page.figure(
         panel_figure(draw_question_types, analysis.data, _TALL, _LONG_NAMES), "Questions by type and head."
     )
-    page.figure(panel_figure(draw_labels, analysis.data, _TALL), "Labels of the 14 findings.")
+    page.figure(panel_figure(draw_labels, analysis.data, _TALL, _LONG_NAMES), "Labels of the 14 findings.")
     films = workspace_films(index.workspace)
     for title, result, report in zip(("VQA model", "Classifier"), evaluations, reports, strict=True):
         page.section(title, f"Split: {report['split']}.")

@@ -19,7 +19,8 @@ _DATA: dict[str, object] = {
 }
 _TRAINING: dict[str, object] = {
     "gradient_accumulation_steps": 1,
-    "lr_scheduler_type": "cosine",
+    "lr_scheduler_type": "linear",
+    "warmup_ratio": 0.05,
     "gradient_checkpointing": False,
     "dataloader_num_workers": 0,
     "dataloader_pin_memory": False,
@@ -55,8 +56,8 @@ def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int, classifi
     training = _TRAINING | {
         "output_dir": output_dir,
         "batch_size_per_gpu": 16,
-        "learning_rate": 1.5e-3,
-        "max_steps": 270,
+        "learning_rate": 2.5e-3,
+        "max_steps": 280,
         "chexpert_loss_weight": 1.0,
         "chexpert_blank": "negative",
         "metric_for_best_model": "binary_balanced_accuracy",
@@ -71,8 +72,8 @@ def classifier_settings(output_dir: Path, paths: dict[str, object], seed: int) -
     training = _TRAINING | {
         "output_dir": output_dir,
         "batch_size_per_gpu": 16,
-        "learning_rate": 2e-3,
-        "max_steps": 330,
+        "learning_rate": 4e-3,
+        "max_steps": 400,
         "seed": seed,
     }
     model: dict[str, object] = {"visual_backbone": BACKBONE, "pretrained": False, "drop_path_rate": 0.0}

@@ -19,7 +19,7 @@ from cxrkit.metrics.statistics import (
     RankStatistic,
     SumStatistic,
 )
-from cxrkit.vocabulary import MULTI_LABEL_HEADS, Head
+from cxrkit.vocabulary import MULTI_LABEL_HEADS, NO_FINDING, Head
 
 RankMetric = Callable[[RankedRows, FloatArray], FloatArray]
 
@@ -135,12 +135,17 @@ def _set_metrics(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> l
     micro = SumStatistic.of_rows(set_counts, rows.patients, resamples, counts.micro_f1_of_sets)
     macro = SumStatistic(micro.sums, counts.macro_f1_of_sets)
     present = int(rows.reference.any(0).sum())
-    return [
+    measured = [
         measure("exact_set_match", basis, mean_of_rows(equal, rows.patients, resamples), resamples),
         measure("jaccard", basis, mean_of_rows(overlap, rows.patients, resamples), resamples),
         measure("micro_f1_over_sets", basis, micro, resamples),
         measure("macro_f1_over_sets", basis, macro, resamples, n_classes=present),
     ]
+    if rows.head is Head.CATEGORY:
+        abnormal = np.delete(set_counts, NO_FINDING, axis=-1)
+        findings = SumStatistic.of_rows(abnormal, rows.patients, resamples, counts.micro_f1_of_sets)
+        measured.append(measure("micro_f1_over_findings", basis, findings, resamples))
+    return measured
 
 
 def _class_ranking(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:

@@ -9,7 +9,7 @@ from cxrkit.models.backbone import pooled
 from cxrkit.models.outputs import PredictedGraph
 from cxrkit.vocabulary import REGIONS
 
-ROI_CELLS = 4
+ROI_CELLS = 3
 # Few regions hold any one entity: starting at one in a hundred keeps the first steps calm.
 RARE_LOGIT = -4.6
 
