@@ -21,7 +21,7 @@ ROOMS = (
     "models",
     "reporting",
 )
-MODULES = ("boxes", "errors", "hardware", "training", "version", "vocabulary")
+MODULES = ("__main__", "boxes", "errors", "hardware", "training", "version", "vocabulary")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
