@@ -15,7 +15,7 @@ from cxrkit.data.qba.layout import find_qba
 from cxrkit.data.rejects import RejectLog
 from cxrkit.data.synthetic import write_dataset
 from cxrkit.demo.page import write_demo_page
-from cxrkit.demo.settings import IMAGE_SIZE, INPUT_SIZE, PATIENTS, classifier_settings, vqa_settings
+from cxrkit.demo.settings import IMAGE_SIZE, PATIENTS, STORE_SIZE, classifier_settings, vqa_settings
 from cxrkit.errors import CxrkitError
 from cxrkit.evaluation.publish import EvaluationResult
 from cxrkit.evaluation.run import evaluate_classifier, evaluate_vqa
@@ -154,7 +154,7 @@ def _prepare_and_analyze(root: Path, output_dir: Path, progress: Progress) -> tu
         root / "mimic-cxr-jpg",
         root / "mimic-ext-cxr-qba",
         workspace,
-        image_store_size=INPUT_SIZE,
+        image_store_size=STORE_SIZE,
         progress=progress,
     )
 

@@ -6,12 +6,14 @@ from cxrkit.config import ClassifySettings, VQASettings, load_settings
 
 PATIENTS = 500
 IMAGE_SIZE = 160
+# Stored larger than the input: films decoded straight to the input size lose the thin lines of devices.
+STORE_SIZE = 160
 INPUT_SIZE = 96
 BACKBONE = "resnet10t"
 
 _DATA: dict[str, object] = {
     "image_size": INPUT_SIZE,
-    "image_store_size": INPUT_SIZE,
+    "image_store_size": STORE_SIZE,
     "quality_grade": "B",
     "questions_per_image": 8,
     "question_sampling": "balanced",
