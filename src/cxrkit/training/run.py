@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cxrkit.config import Settings
@@ -72,26 +73,14 @@ def run_training(
         progress: called with (stage, steps done, steps).
     """
     training = settings.training
-    loader = make_loader(
-        films,
-        collate,
-        batch_size=training.batch_size_per_gpu,
-        workers=training.dataloader_num_workers,
-        shuffle=True,
-        pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
-    )
+    loader = _training_batches(settings, films, collate)
     best: dict[str, Any] = {"metrics": {}, "step": 0}
 
     def keep_best(metrics: dict[str, float], step: int) -> None:
         write_best_model(run_dir, model, settings, index, metrics, step, tokenizer)
         best.update(metrics=metrics, step=step)
 
-    callbacks: list[TrainerCallback] = [MetricsFile(run_dir)]
-    if progress is not None:
-        callbacks.append(StepProgress(f"training {settings.task}", progress))
     patience = Patience(training.early_stopping_patience)
-    if training.early_stopping_patience:
-        callbacks.append(patience)
     steps = max(1, len(loader) // training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
         module,
@@ -100,7 +89,7 @@ def run_training(
         validate,
         keep_best,
         training.metric_for_best_model,
-        callbacks,
+        _callbacks(settings, run_dir, patience, progress),
     )
     patience.trainer = trainer
     train(trainer)
@@ -117,3 +106,26 @@ def run_training(
         best["step"],
         chosen=trainer.best is not None,
     )
+
+
+def _training_batches(settings: Settings, films: FilmDataset, collate: Collate) -> DataLoader[Any]:
+    training = settings.training
+    return make_loader(
+        films,
+        collate,
+        batch_size=training.batch_size_per_gpu,
+        workers=training.dataloader_num_workers,
+        shuffle=True,
+        pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
+    )
+
+
+def _callbacks(
+    settings: Settings, run_dir: Path, patience: Patience, progress: Progress | None
+) -> list[TrainerCallback]:
+    callbacks: list[TrainerCallback] = [MetricsFile(run_dir)]
+    if progress is not None:
+        callbacks.append(StepProgress(f"training {settings.task}", progress))
+    if settings.training.early_stopping_patience:
+        callbacks.append(patience)
+    return callbacks
