@@ -74,10 +74,11 @@ def run_demo(
     index, analysis = _prepare_and_analyze(root, output_dir, progress)
     require_analysis(index.fingerprint, output_dir / "analysis_output", "cxrkit analyze")
     clock.stop("preparation and analysis")
-    classify = classifier_settings(output_dir / "checkpoints" / "classifier", paths, seed)
+    studies = int(index.counts["studies"]["train"])
+    classify = classifier_settings(output_dir / "checkpoints" / "classifier", paths, seed, studies)
     classifier = train_classifier(classify, progress=progress)
     clock.stop("training the classifier")
-    vqa = vqa_settings(output_dir / "checkpoints" / "vqa", paths, seed, classifier.best_model)
+    vqa = vqa_settings(output_dir / "checkpoints" / "vqa", paths, seed, studies, classifier.best_model)
     answerer = train_vqa(vqa, progress=progress)
     clock.stop("training the VQA model")
     results = output_dir / "evaluation_results"

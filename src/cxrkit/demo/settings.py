@@ -10,6 +10,8 @@ IMAGE_SIZE = 160
 STORE_SIZE = 160
 INPUT_SIZE = 96
 BACKBONE = "resnet10t"
+BATCH_SIZE = 16
+MOST_EPOCHS = 12
 
 _DATA: dict[str, object] = {
     "image_size": INPUT_SIZE,
@@ -46,20 +48,23 @@ _VQA_MODEL: dict[str, object] = {
 }
 
 
-def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int, classifier: Path) -> VQASettings:
+def vqa_settings(
+    output_dir: Path, paths: dict[str, object], seed: int, studies: int, classifier: Path
+) -> VQASettings:
     """Gives the settings of the demo's VQA model, whose backbone goes on from the classifier's.
 
     Args:
         output_dir: the run's folder.
         paths: the data section's paths.
         seed: of everything random.
+        studies: number of training studies; a small set is not gone through more often than a few times.
         classifier: `best_model` of the demo's classifier.
     """
     training = _TRAINING | {
         "output_dir": output_dir,
-        "batch_size_per_gpu": 16,
+        "batch_size_per_gpu": BATCH_SIZE,
         "learning_rate": 2.5e-3,
-        "max_steps": 280,
+        "max_steps": _steps(280, studies),
         "chexpert_loss_weight": 1.0,
         "chexpert_blank": "negative",
         "metric_for_best_model": "binary_balanced_accuracy",
@@ -69,17 +74,24 @@ def vqa_settings(output_dir: Path, paths: dict[str, object], seed: int, classifi
     return load_settings(None, "vqa", _flat(model=model, data=_DATA | paths, training=training))
 
 
-def classifier_settings(output_dir: Path, paths: dict[str, object], seed: int) -> ClassifySettings:
+def classifier_settings(
+    output_dir: Path, paths: dict[str, object], seed: int, studies: int
+) -> ClassifySettings:
     """Gives the settings of the demo's classifier, from random weights; arguments as for `vqa_settings`."""
     training = _TRAINING | {
         "output_dir": output_dir,
-        "batch_size_per_gpu": 16,
+        "batch_size_per_gpu": BATCH_SIZE,
         "learning_rate": 4e-3,
-        "max_steps": 400,
+        "max_steps": _steps(400, studies),
         "seed": seed,
     }
     model: dict[str, object] = {"visual_backbone": BACKBONE, "pretrained": False, "drop_path_rate": 0.0}
     return load_settings(None, "classify", _flat(model=model, data=_DATA | paths, training=training))
+
+
+def _steps(enough: int, studies: int) -> int:
+    """Gives the number of updates: enough for the synthetic set, at most `MOST_EPOCHS` passes over a small one."""
+    return max(1, min(enough, MOST_EPOCHS * studies // BATCH_SIZE))
 
 
 def _flat(**sections: dict[str, object]) -> dict[str, object]:
