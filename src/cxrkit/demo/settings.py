@@ -90,7 +90,7 @@ def classifier_settings(
 
 
 def _steps(enough: int, studies: int) -> int:
-    """Gives the number of updates: enough for the synthetic set, at most `MOST_EPOCHS` passes over a small one."""
+    """Gives the number of updates: `enough`, or `MOST_EPOCHS` passes over a smaller set of studies."""
     return max(1, min(enough, MOST_EPOCHS * studies // BATCH_SIZE))
 
 
