@@ -21,8 +21,9 @@ _SYNTHETIC = (
     "they say nothing about how well a model reads real chest X-rays."
 )
 _SMALL = (
-    "Two small networks with random starting weights, trained for minutes on a CPU: the figures show that "
-    "the whole way works on these data, not what a full training reaches."
+    "Two small networks trained for minutes on a CPU, the classifier from random weights and the VQA model "
+    "going on from its backbone: the figures show that the whole way works on these data, not what a full "
+    "training reaches."
 )
 _TALL, _LONG_NAMES = 6.4, 2.1
 
