@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.floating]
+# How far an edge may lie outside the film; QBA does not say whether edges are closed.
+BOX_TOLERANCE_PX = 1.0
 
 
 def xyxy_to_cxcywh(boxes: FloatArray) -> FloatArray:
@@ -65,7 +67,7 @@ def _area(boxes: FloatArray) -> FloatArray:
 
 
 def lies_in_image(
-    boxes: FloatArray, width: int, height: int, tolerance_px: float = 1.0
+    boxes: FloatArray, width: int, height: int, tolerance_px: float = BOX_TOLERANCE_PX
 ) -> npt.NDArray[np.bool_]:
     """Tells which corner boxes are ordered and lie inside an image, up to a tolerance.
 
@@ -73,7 +75,7 @@ def lies_in_image(
         boxes: `[..., 4]` x1, y1, x2, y2 in pixels.
         width: image width in pixels (MIMIC column `Columns`).
         height: image height in pixels (MIMIC column `Rows`).
-        tolerance_px: how far an edge may lie outside; QBA does not say whether edges are closed.
+        tolerance_px: how far an edge may lie outside.
 
     >>> lies_in_image(np.array([[0.0, 0, 9, 9], [0, 0, 30, 9]]), width=10, height=10).tolist()
     [True, False]

@@ -11,7 +11,7 @@ from cxrkit.data.batches.sampling import EpochSampler, draw_questions, draw_tran
 from cxrkit.data.batches.selection import Filters, select_films, select_questions
 from cxrkit.data.batches.targets import to_pixels, to_relative, unpack_bits
 from cxrkit.data.batches.transforms import prepare_images, transform_boxes
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.opener import open_films
 from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS, Head
@@ -26,7 +26,7 @@ def index(workspace):
 
 @pytest.fixture(scope="module")
 def store(workspace):
-    return ImageStore.open(workspace)
+    return open_films(workspace)
 
 
 @pytest.fixture
@@ -41,13 +41,15 @@ def tokenize(texts):
 
 def test_each_question_is_selected_once_for_evaluation(index):
     selection = select_questions(index, "test", GRADE_B, one_film_per_study=True)
-    assert len(set(selection.questions.tolist())) == len(selection.questions)
-    assert (index.column("questions", "head")[selection.questions] >= 0).all()
-    assert (index.column("questions", "rating")[selection.questions] >= 3).all()
+    questions = selection.all_questions(index)
+    assert len(set(questions.tolist())) == len(questions)
+    assert (index.column("questions", "head")[questions] >= 0).all()
+    assert (index.column("questions", "rating")[questions] >= 3).all()
     study_of_film = index.column("images", "study_row")[selection.image_rows]
     assert len(set(study_of_film.tolist())) == selection.films
     for film in range(selection.films):
-        rows = selection.questions[selection.first[film] : selection.first[film + 1]]
+        rows, counts = selection.question_rows(index, np.array([film]))
+        assert len(rows) == counts == selection.num_questions[film]
         assert (index.column("questions", "study_row")[rows] == study_of_film[film]).all()
 
 
@@ -56,7 +58,7 @@ def test_left_out_questions_are_counted(index):
     selection = select_questions(index, "test", everything, one_film_per_study=True)
     studies = np.flatnonzero(index.column("studies", "split") == 2)
     total = index.column("studies", "num_questions")[studies].sum()
-    assert len(selection.questions) + selection.free_text + selection.masked == total
+    assert len(selection.all_questions(index)) + selection.free_text + selection.masked == total
     assert selection.free_text > 0
 
 
@@ -74,7 +76,7 @@ def test_max_samples_limits_films(index):
     limited = Filters(minimum_rating=3, max_samples=3)
     selection = select_questions(index, "train", limited, one_film_per_study=False)
     assert selection.films == 3
-    assert selection.first[-1] == len(selection.questions)
+    assert selection.num_questions.sum() == len(selection.all_questions(index))
 
 
 def batches(index, store, settings, workers, epoch=0):

@@ -3,15 +3,11 @@
 import json
 import pickle
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from handmade_release import make_release
 
 from cxrkit.data.index import Index
-from cxrkit.data.index.opener import column_array
 from cxrkit.data.index.schemas import TABLES, table_schema
-from cxrkit.data.index.table_writer import TableWriter, TextTable
 from cxrkit.data.prepare import prepare_workspace
 from cxrkit.data.rejects import REJECT_MEANINGS, Reject, RejectLog, film_remedy, read_rejects
 from cxrkit.errors import ArtifactError
@@ -104,10 +100,10 @@ def test_the_remedy_fits_the_commonest_reason():
 
 
 def test_the_limit_of_trustworthy_boxes_is_kept_once():
-    from cxrkit.data.batches import targets
-    from cxrkit.data.index import question_rows, schemas
+    from cxrkit.data.batches import graphs
+    from cxrkit.data.index import placed_boxes, schemas
 
-    assert targets.MINIMUM_BOX_QUALITY is question_rows.MINIMUM_BOX_QUALITY is schemas.MINIMUM_BOX_QUALITY
+    assert graphs.MINIMUM_BOX_QUALITY is placed_boxes.MINIMUM_BOX_QUALITY is schemas.MINIMUM_BOX_QUALITY
 
 
 def test_a_worker_receives_a_path_not_tables(workspace):
@@ -119,41 +115,14 @@ def test_a_worker_receives_a_path_not_tables(workspace):
 
 def test_fingerprint_file(workspace):
     record = json.loads((workspace / "index" / "fingerprint.json").read_text())
-    assert record["settings"] == {"image_store_size": 32}
+    assert record["settings"] == {
+        "image_store_size": 32,
+        "image_store_padding": "square",
+        "image_store": True,
+    }
     assert len(record["fingerprint"]) == 64
     assert record["sources"]["mimic_cxr_jpg_path"].endswith("mimic")
     assert record["counts"]["images"]["total"] == 6
-
-
-def test_writer_in_several_batches(tmp_path):
-    generator = np.random.default_rng(0)
-    rows = [
-        (int(a), int(b), 1.0, 2.0, 3.0, 4.0, bool(a % 2), 3) for a, b in generator.integers(0, 99, (50, 2))
-    ]
-    with TableWriter(tmp_path, "answer_boxes") as writer:
-        for number, row in enumerate(rows):
-            writer.add(row)
-            if number % 7 == 0:
-                writer.flush()
-    table = pa.ipc.open_file(str(tmp_path / "answer_boxes.arrow")).read_all()
-    assert table.schema.equals(table_schema("answer_boxes"), check_metadata=True)
-    assert table.column("question_row").num_chunks > 1
-    assert column_array(table.column("question_row")).tolist() == [row[0] for row in rows]
-    assert column_array(table.column("is_fallback")).tolist() == [row[6] for row in rows]
-
-
-def test_texts_keep_their_row(tmp_path):
-    with TableWriter(tmp_path, "texts") as writer:
-        texts = TextTable(writer)
-        rows = [texts.row(text) for text in ("a", "b", "a")]
-        writer.flush()
-        rows += [texts.row(text) for text in ("c", "b")]
-    assert rows == [0, 1, 0, 2, 1]
-    assert pa.ipc.open_file(str(tmp_path / "texts.arrow")).read_all().column("text").to_pylist() == [
-        "a",
-        "b",
-        "c",
-    ]
 
 
 def test_rejects_are_sorted_and_read_back(tmp_path):

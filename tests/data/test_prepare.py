@@ -21,7 +21,7 @@ from handmade_release import (
     zip_bytes,
 )
 
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.stored import ImageStore
 from cxrkit.data.index import Index
 from cxrkit.data.prepare import ensure_workspace, prepare_workspace
 from cxrkit.data.rejects import read_rejects
@@ -421,7 +421,11 @@ def test_an_interrupted_run_leaves_no_workspace(tmp_path):
         prepare(make_release(), tmp_path, progress=stop)
     with pytest.raises(ArtifactError, match="no prepared workspace"):
         Index.open(tmp_path / "workspace")
-    assert [path.name for path in (tmp_path / "workspace").iterdir()] == [".prepare.lock"]
+    assert {path.name for path in (tmp_path / "workspace").iterdir()} == {".prepare.lock", ".preparing"}
+    # The next run goes on with what is there and leaves nothing of it behind.
+    prepare_workspace(tmp_path / "mimic", tmp_path / "qba", tmp_path / "workspace", SIZE)
+    names = {path.name for path in (tmp_path / "workspace").iterdir()}
+    assert names == {".prepare.lock", "images", "index"}
 
 
 def test_an_interrupted_run_keeps_the_old_workspace(tmp_path):

@@ -1,14 +1,17 @@
 """Reader of MIMIC-Ext-CXR-QBA: records, vocabularies, lenient shapes."""
 
 import json
+import zipfile
 
 import msgspec
 import pytest
 from handmade_release import STUDIES, make_release, zip_bytes
 
-from cxrkit.data.index.question_rows import QuestionError, parse_rating
+from cxrkit.data.index.ratings import BAD_RATING, parse_rating
 from cxrkit.data.qba.decoding import Decoder, RecordError
 from cxrkit.data.qba.layout import find_qba
+from cxrkit.data.qba.member_reader import MemberError
+from cxrkit.data.qba.members import ZippedStudies, study_key
 from cxrkit.data.qba.records import Answer, Observation, modifier_values, polarity, region_names
 from cxrkit.data.qba.vocabularies import NAME_LIMIT, read_vocabularies
 from cxrkit.data.rejects import RejectLog
@@ -66,8 +69,7 @@ def test_ratings(rating, number):
 
 @pytest.mark.parametrize("rating", ["7_S", "A", "-1_X", "10_A", 9])
 def test_unknown_ratings(rating):
-    with pytest.raises(QuestionError, match="unknown_rating"):
-        parse_rating(rating)
+    assert parse_rating(rating) == BAD_RATING
 
 
 def test_everything_may_be_missing_or_null():
@@ -300,5 +302,67 @@ def test_studies_come_sorted(tmp_path, zipped):
     release = make_release()
     release.questions = dict(reversed(release.questions.items()))
     files = find_qba(release.write_qba(tmp_path, zipped=zipped), RejectLog())
-    assert files.questions.keys == STUDIES
-    assert json.loads(files.questions.read(STUDIES[2]))["study_id"] == f"s{STUDIES[2][1]}"
+    assert [study_key(code) for code in files.questions.codes] == STUDIES
+    content = files.questions.reader().read(files.questions.place(2))
+    assert json.loads(content)["study_id"] == f"s{STUDIES[2][1]}"
+
+
+def test_half_a_character_costs_itself_only():
+    data = b'{"questions": [{"question_id": "a", "question": "caf\\u00e9 \\ud83d?"}]}'
+    questions, problems = Decoder().salvaged_questions(data, KEY)
+    assert (questions[0].question, problems) == ("café \ufffd?", [])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("comment", [0, 3000])
+def test_members_are_read_as_zipfile_reads_them(tmp_path, method, comment):
+    contents = {f"qa/p10/p1000000{n}/s5000000{n}.qa.json": bytes([n]) * 5000 * n for n in range(5)}
+    with zipfile.ZipFile(tmp_path / "qa.zip", "w", method) as archive:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo(name)
+            # A long extra field: header and data do not come with one read.
+            info.extra = b"\xfe\xca" + comment.to_bytes(2, "little") + bytes(comment)
+            archive.writestr(info, content, method)
+    with (tmp_path / "led.zip").open("wb") as led:
+        led.write(b"something in front" + (tmp_path / "qa.zip").read_bytes())
+    for path in (tmp_path / "qa.zip", tmp_path / "led.zip"):
+        studies = ZippedStudies(path, "qa", RejectLog())
+        reader = studies.reader()
+        assert [reader.read(studies.place(row)) for row in range(len(studies))] == list(contents.values())
+
+
+@pytest.mark.parametrize("place", range(0, 400, 7))
+def test_no_flipped_byte_of_a_member_goes_unseen(tmp_path, place):
+    content = json.dumps({"questions": list(range(200))}).encode()
+    path = tmp_path / "qa.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("p10/p10000001/s50000001.qa.json", content)
+    studies = ZippedStudies(path, "qa", RejectLog())
+    member = studies.place(0)
+    data = bytearray(path.read_bytes())
+    position = 30 + len("p10/p10000001/s50000001.qa.json") + place % member.packed
+    data[position] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(MemberError):
+        studies.reader().read(member)
+
+
+def test_an_archive_cut_off_later_gives_errors_not_data(tmp_path):
+    root = make_release().write_qba(tmp_path)
+    files = find_qba(root, RejectLog())
+    (root / "qa.zip").write_bytes((root / "qa.zip").read_bytes()[:100])
+    with pytest.raises(MemberError):
+        files.questions.reader().read(files.questions.place(3))
+
+
+@pytest.mark.parametrize(("method", "wrong"), [(zipfile.ZIP_LZMA, "unusual way"), (None, "encrypted")])
+def test_archives_that_cannot_be_read_in_place(tmp_path, method, wrong):
+    path = tmp_path / "qa.zip"
+    with zipfile.ZipFile(path, "w", method or zipfile.ZIP_STORED) as archive:
+        archive.writestr("qa/p10/p10000001/s50000001.qa.json", b"{}")
+    if method is None:
+        data = bytearray(path.read_bytes())
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+        path.write_bytes(data)
+    with pytest.raises(DataLayoutError, match=wrong):
+        ZippedStudies(path, "qa", RejectLog())

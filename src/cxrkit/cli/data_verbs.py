@@ -86,7 +86,10 @@ def prepare(
     ] = False,
     assignments: Assignments = None,
 ) -> None:
-    """Read both data sets once and write the workspace: index, images, fingerprint."""
+    """Read both data sets once and write the workspace: index, images, fingerprint.
+
+    Interrupted at any moment, it goes on where it was when started again.
+    """
     from cxrkit.cli.qba_report import report_questions_only
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.config import given_path, load_settings, require_data_paths
@@ -108,9 +111,12 @@ def prepare(
             given_path(settings.data.mimic_ext_cxr_qba_path),
             settings.data.workspace,
             image_store_size=settings.data.image_store_size,
+            image_store=settings.data.image_store,
+            image_store_padding=settings.data.image_store_padding,
             workers=workers,
             force=force,
             progress=bars.report,
+            announce=bars.announce,
         )
     _show_prepared(summary, terminal)
     paths = (settings.data.mimic_cxr_jpg_path, given_path(settings.data.mimic_ext_cxr_qba_path))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cxrkit.cli import config_verbs, data_verbs, demo_verb, evaluate_verb, train_verbs
+from cxrkit.cli import config_verbs, data_verbs, demo_verb, evaluate_verb, train_verbs, verify_verb
 from cxrkit.cli.options import read_flag_values
 from cxrkit.errors import CxrkitError
 from cxrkit.version import __version__
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("synth")(data_verbs.synth)
 app.command("prepare")(data_verbs.prepare)
+app.command("verify")(verify_verb.verify)
 app.command("analyze")(data_verbs.analyze)
 app.add_typer(train_verbs.app, name="train")
 app.command("evaluate")(evaluate_verb.evaluate)

@@ -75,6 +75,7 @@ FLAGS = (
     "--extract_all",
     "--list_defects",
     "--force",
+    "--raw",
 )
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 

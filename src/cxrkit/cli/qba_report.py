@@ -35,7 +35,7 @@ def report_questions_only(root: Path, terminal: "Terminal") -> None:
 def _row(part: str, studies: "StudyFiles | None", root: Path) -> dict[str, object]:
     if studies is None:
         return {"part": part, "studies": 0, "read from": "not found"}
-    return {"part": part, "studies": len(studies.keys), "read from": _below(studies.origin, root)}
+    return {"part": part, "studies": len(studies), "read from": _below(studies.origin, root)}
 
 
 def _below(path: Path, root: Path) -> str:

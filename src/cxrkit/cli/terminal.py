@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -20,6 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from cxrkit.data.prepare import Estimate
 
 LOG_WIDTH = 110  # columns where output goes to a file, which has no width of its own
 
@@ -70,6 +73,11 @@ class ProgressBars(AbstractContextManager["ProgressBars"]):
             self._bars[stage] = self._progress.add_task(stage, total=total)
         self._progress.update(self._bars[stage], completed=done, total=total)
 
+    def announce(self, estimate: "Estimate") -> None:
+        """Prints what preparing will take, before it starts."""
+        for line in estimate_lines(estimate):
+            self._progress.console.print(line, markup=False, soft_wrap=True)
+
     def counter(self, stage: str) -> Callable[[int, int], None]:
         """Gives a `progress(done, total)` function for one stage."""
 
@@ -77,6 +85,34 @@ class ProgressBars(AbstractContextManager["ProgressBars"]):
             self.report(stage, done, total)
 
         return report
+
+
+def estimate_lines(estimate: "Estimate") -> list[str]:
+    """Gives an estimate in words.
+
+    Args:
+        estimate: from a sample of films and members.
+    """
+    processes = f"{estimate.workers} process{'es' if estimate.workers > 1 else ''}"
+    asked = f" and about {estimate.questions:,} questions" if estimate.questions else ""
+    return [
+        f"to do: {estimate.films:,} films{asked} of {estimate.studies:,} studies, with {processes}",
+        f"estimate: {_duration(estimate.film_seconds)} for the films, "
+        f"{_duration(estimate.index_seconds)} for the index; "
+        f"{_bytes(estimate.memory_bytes)} of memory; "
+        f"{_bytes(estimate.disk_bytes)} of disk ({_bytes(estimate.free_bytes)} free)",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"
 
 
 class Terminal:

@@ -47,7 +47,10 @@ def open_workspace(settings: Settings, bars: "ProgressBars") -> "Index":
         given_path(data.mimic_ext_cxr_qba_path),
         data.workspace,
         image_store_size=None if (data.workspace / "index").is_dir() else data.image_store_size,
+        image_store=data.image_store,
+        image_store_padding=data.image_store_padding,
         progress=bars.report,
+        announce=bars.announce,
     )
 
 
@@ -93,7 +96,9 @@ def open_prepared(
 def as_prepared(settings: Settings, index: "Index") -> Settings:
     """Gives the settings with what was left open filled in from the workspace: its sources and image size."""
     data = settings.data
-    filled: dict[str, object] = {"image_store_size": index.settings["image_store_size"]}
+    filled: dict[str, object] = {
+        name: index.settings[name] for name in ("image_store_size", "image_store", "image_store_padding")
+    }
     if given_path(data.mimic_cxr_jpg_path) is None:
         filled["mimic_cxr_jpg_path"] = index.mimic_cxr_jpg_path
     if given_path(data.mimic_ext_cxr_qba_path) is None and index.mimic_ext_cxr_qba_path is not None:

@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict, ValidationInfo, field_validator
 
@@ -43,7 +43,17 @@ class DataSettings(Section):
     )
     image_store_size: values.Pixels = Field(
         default=320,
-        description="side of the images decoded once by `prepare`, in pixels; at least image_size",
+        description="side of the square films that `prepare` keeps, or their short side when not padded, in "
+        "pixels; at least image_size; 224 to 512 is usual",
+    )
+    image_store: values.Switch = Field(
+        default=True,
+        description="keep every film decoded; false decodes it whenever it is read, for small data",
+    )
+    image_store_padding: Literal["square", "none"] = Field(
+        default="square",
+        description="square: every film in a square of zeros, its long side scaled; none: the film alone, "
+        "its short side scaled",
     )
     normalize_mean: values.ThreeNumbers = Field(
         default=(0.485, 0.456, 0.406), description="subtracted per channel"

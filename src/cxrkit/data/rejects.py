@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from cxrkit.data.films.film_error import FILM_CODES
+
 RejectKind = Literal["image", "study", "question", "answer", "box", "row", "member", "element"]
 
 REJECT_MEANINGS: dict[str, str] = {
@@ -21,29 +23,23 @@ REJECT_MEANINGS: dict[str, str] = {
     "duplicate_row": "a row repeats another one exactly; one is kept",
     "empty_question": "a question has no text",
     "id_mismatch": "the identifiers inside a file are not those of its name",
-    "image_too_large": "a film has more than 64 megapixels",
     "invalid_id": "an identifier of a row is not a number, or not a plain file name",
     "invalid_label": "a label is none of 1, 0, -1 and blank",
     "invalid_size": "Rows or Columns is not a positive whole number",
     "malformed_element": "a name, observation, region or relation in a file has not the documented shape",
     "malformed_json": "a file is not JSON of the documented shape",
     "malformed_question": "a question inside a readable file has not the documented shape",
-    "missing_image": "the film's file does not exist",
     "missing_question_id": "a question has no identifier",
     "no_answers": "a question has no main answer",
     "no_questions": "a file of questions has none: `questions` is null or missing",
-    "not_an_image": "the film's file is neither JPEG nor PNG",
     "not_in_metadata": "a film of the split table is not in the metadata table",
     "not_in_split": "a film of the metadata table is not in the split table",
-    "size_mismatch": "the film's size is not Columns x Rows",
     "study_not_in_metadata": "a study of a table or of QBA is unknown to the metadata table",
     "study_without_image": "a study has no accepted film",
-    "truncated_image": "the film's file ends before the picture does",
     "unexpected_member": "a file's name is not p1x/p1xxxxxxx/s...",
     "unknown_question_type": "a question is of none of the 27 types",
     "unknown_rating": "a rating is none of 0_ .. 6_A++",
-    "unreadable_image": "the film's file cannot be opened or decoded",
-    "unsupported_pixels": "a film's pixels have more than 8 bits",
+    **FILM_CODES,
 }
 
 # By the reason that is commonest among rejected films: what a user can do about it.
@@ -52,9 +48,11 @@ _FILM_REMEDIES = {
     "truncated_image": "download the cut-off files of files/ again",
     "size_mismatch": "the films were resized, but boxes are in pixels of Columns x Rows: use those of the "
     "original MIMIC-CXR-JPG release",
-    "not_an_image": "use the JPEG files as released; DICOM files and web pages saved as .jpg are none",
+    "not_an_image": "use the films as released; a web page saved as .jpg is none",
+    "dicom_incomplete": "use the DICOM files of MIMIC-CXR as released",
+    "damaged_image": "download the damaged files of files/ again, and compare them with SHA256SUMS.txt",
     "unreadable_image": "mend the permissions, or download the damaged files of files/ again",
-    "unsupported_pixels": "use the 8-bit JPEG files as released, not a conversion of the DICOM files",
+    "unsupported_pixels": "use the 8-bit files of MIMIC-CXR-JPG as released, not a conversion of DICOM",
 }
 _USE_RELEASE = "use the films and tables of one and the same release of MIMIC-CXR-JPG"
 

@@ -5,22 +5,11 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cxrkit.data.film_shards import FilmFile
+from cxrkit.data.films.film_list import FilmFile
 from cxrkit.data.mimic_cxr.layout import MimicCxrLayout
-from cxrkit.data.qba.layout import QbaFiles
+from cxrkit.data.qba.layout import QbaPlaces
 
-FILM_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG", ".png", ".PNG")
-FILM_FILE_CODES = frozenset(
-    {
-        "image_too_large",
-        "missing_image",
-        "not_an_image",
-        "size_mismatch",
-        "truncated_image",
-        "unreadable_image",
-        "unsupported_pixels",
-    }
-)
+FILM_SUFFIXES = (".jpg", ".jpeg", ".JPG", ".JPEG", ".png", ".PNG", ".dcm", ".DCM")
 
 
 def film_place(subject_id: int, study_id: int, dicom_id: str) -> str:
@@ -38,7 +27,7 @@ def film_paths(image_folder: Path, place: str) -> tuple[Path, ...]:
     return tuple(image_folder / f"{place}{suffix}" for suffix in FILM_SUFFIXES)
 
 
-def inputs_signature(mimic: MimicCxrLayout, qba: QbaFiles | None) -> str:
+def inputs_signature(mimic: MimicCxrLayout, qba: QbaPlaces | None) -> str:
     """Gives a hash of names, sizes and times of tables, archives and extracted study files.
 
     The films themselves are not looked at, only those that were rejected: see `films_signature`.

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cxrkit.data.index.schemas import TABLES
+from cxrkit.data.index.artifact import FINGERPRINT, INDEX_FILES
 from cxrkit.errors import ArtifactError
 
-FINGERPRINT = "fingerprint.json"
-INDEX_FILES = (*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv")
 _OWN_NAMES = frozenset({"index", "images"})
 _BUILDING = ".preparing"
 _LOCK = ".prepare.lock"
+_READY = "ready.json"
+_PARTS = ("index", "images")
 _INDEX_NAMES = re.compile("|".join(map(re.escape, (*INDEX_FILES, FINGERPRINT))))
 _IMAGE_NAMES = re.compile(r"shard-\d{5}\.bin|geometry\.arrow|manifest\.json")
 
@@ -77,14 +77,18 @@ def _foreign(workspace: Path, names: list[str]) -> ArtifactError:
 
 
 @contextmanager
-def building_folder(workspace: Path) -> Iterator[Path]:
-    """Gives an empty folder to build in; only one process at a time, and nothing is left of it.
+def lock_workspace(workspace: Path) -> Iterator[Path]:
+    """Gives the folder to build in, with what an interrupted run left there; one process at a time.
+
+    Args:
+        workspace: made when it does not exist.
 
     Raises:
         ArtifactError: another process is preparing the same workspace.
     """
     workspace.mkdir(parents=True, exist_ok=True)
     building = workspace / _BUILDING
+    # The system gives the lock back when the process ends, however it ends.
     with (workspace / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,31 +99,50 @@ def building_folder(workspace: Path) -> Iterator[Path]:
                 found=f"{workspace / _LOCK} is locked",
                 next_step="wait until it has finished, or choose another folder with --workspace",
             ) from error
-        shutil.rmtree(building, ignore_errors=True)
-        (building / "index").mkdir(parents=True)
-        (building / "images").mkdir()
-        try:
-            yield building
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+        _finish_publishing(building, workspace)
+        building.mkdir(exist_ok=True)
+        yield building
 
 
 def publish(building: Path, workspace: Path, fingerprint: dict[str, Any]) -> None:
     """Moves finished parts into place; `fingerprint.json` comes last and says that all is there.
 
+    When it is interrupted, the next `lock_workspace` goes on with it.
+
     Args:
-        building: with `index` and `images`.
+        building: with `index` and `images`, finished and on disk.
         workspace: checked by `check_workspace`.
         fingerprint: content of `fingerprint.json`.
     """
+    _write_safely(building / _READY, json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
+    _finish_publishing(building, workspace)
+
+
+def _finish_publishing(building: Path, workspace: Path) -> None:
+    ready = building / _READY
+    if not ready.is_file():
+        return
     (workspace / "index" / FINGERPRINT).unlink(missing_ok=True)
-    for part in ("index", "images"):
-        if (workspace / part).exists():
-            shutil.rmtree(workspace / part)
-        (building / part).rename(workspace / part)
-    temporary = workspace / "index" / f".{FINGERPRINT}"
+    for part in _PARTS:
+        if (building / part).is_dir():
+            shutil.rmtree(workspace / part, ignore_errors=True)
+            (building / part).rename(workspace / part)
+    _write_safely(workspace / "index" / FINGERPRINT, ready.read_text(encoding="utf-8"))
+    # First the mark: a folder that is half removed must not look like a finished one.
+    ready.unlink()
+    shutil.rmtree(building, ignore_errors=True)
+
+
+def _write_safely(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}")
     with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
+        stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.rename(workspace / "index" / FINGERPRINT)
+    temporary.rename(path)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Gives the disk space that the files below a folder take, in bytes; 0 when there is none."""
+    # A block is 512 bytes wherever the system counts them; holes in a file count nothing.
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())

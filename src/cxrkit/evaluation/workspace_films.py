@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.opener import open_films
 from cxrkit.data.index import Index
 from cxrkit.evaluation.films import Film, FilmLookup
 
@@ -18,7 +18,7 @@ def workspace_films(workspace: Path) -> FilmLookup:
     Raises:
         ArtifactError: the index or the image store is missing or unfinished.
     """
-    index, store = Index.open(workspace), ImageStore.open(workspace)
+    index, store = Index.open(workspace), open_films(workspace)
     dicom_ids = index.images.column("dicom_id")
 
     def find(dicom_id: str) -> Film | None:

@@ -14,7 +14,7 @@ from cxrkit.config import ClassifySettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import labelled_films, make_loader
 from cxrkit.data.batches.transforms import prepare_images
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.opener import open_films
 from cxrkit.data.index import Index
 from cxrkit.hardware import choose_device, detect_hardware
 from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
@@ -50,7 +50,7 @@ def predict_classifier(
         ArtifactError: model or workspace missing or damaged.
         DataLayoutError: no labelled film in the split.
     """
-    index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
+    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
     device = torch.device(choose_device(detect_hardware()).name)
     model = CXRClassifier.load(model_path).to(device).eval()
     films = labelled_films(index, store, settings.data, split, seed=settings.training.seed)
@@ -85,9 +85,14 @@ def _run(
         images = batch["images"].to(device)
         if condition == "blank_image":
             images = torch.zeros_like(images)
-        still = torch.zeros(len(images), 6, device=device)
+        still = torch.zeros_like(batch["transform"], device=device)
         prepared = prepare_images(
-            images, still, config.image_size, list(config.image_mean), list(config.image_std)
+            images,
+            still,
+            config.image_size,
+            list(config.image_mean),
+            list(config.image_std),
+            batch["image_side"].to(device),
         )
         parts.append(model(prepared).float().sigmoid().cpu().numpy())
         done += len(images)

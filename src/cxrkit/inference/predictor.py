@@ -55,16 +55,29 @@ class Predictor:
 
     @torch.no_grad()
     def encode(
-        self, images: Tensor, boxes: Tensor | None = None, findings: Tensor | None = None
+        self,
+        images: Tensor,
+        boxes: Tensor | None = None,
+        findings: Tensor | None = None,
+        sides: Tensor | None = None,
     ) -> EncodedFilms:
-        """Encodes stored films `[B, S, S]` uint8 once for all their questions.
+        """Encodes stored films once for all their questions.
 
-        Boxes and findings of the data set are read only by the graph sources `anatomy` and `oracle`.
+        Args:
+            images: `[B, C, C]` uint8.
+            boxes: the data set's `[B, 26, 4]`, read only by the graph sources `anatomy` and `oracle`.
+            findings: the data set's `[B, 26, E]`, likewise.
+            sides: `[B]` side of each film's own square; None where all fill `images`.
         """
         config = self.model.config
         still = torch.zeros(len(images), 6, device=self.device)
         prepared = prepare_images(
-            images.to(self.device), still, config.image_size, list(config.image_mean), list(config.image_std)
+            images.to(self.device),
+            still,
+            config.image_size,
+            list(config.image_mean),
+            list(config.image_std),
+            None if sides is None else sides.to(self.device),
         )
         moved = [None if values is None else values.to(self.device) for values in (boxes, findings)]
         return self.model.encode_images(prepared, *moved)

@@ -11,7 +11,7 @@ import torch
 from cxrkit.config import VQASettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.opener import open_films
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
@@ -55,7 +55,7 @@ def predict_vqa(
         ArtifactError: model or workspace missing or damaged.
         DataLayoutError: no question passes the filters.
     """
-    index, store = Index.open(settings.data.workspace), ImageStore.open(settings.data.workspace)
+    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
     predictor = Predictor(model_path)
     _require_same_entities(predictor, index)
     films = evaluation_films(
@@ -64,9 +64,8 @@ def predict_vqa(
     rows = PredictionRows(index, store)
     for condition in (name for name in _OF_MODEL if name in conditions):
         _run_model(predictor, films, rows, condition, with_attention=compute_attention, progress=progress)
-    shares = answer_shares(
-        index, training_films(index, store, settings.data, settings.training.seed).selection.questions
-    )
+    training = training_films(index, store, settings.data, settings.training.seed).selection
+    shares = answer_shares(index, training.all_questions(index))
     for condition in (name for name in CONDITIONS if name in conditions and name not in _OF_MODEL):
         _run_control(shares, films, rows, condition)
     selection = films.selection
@@ -109,7 +108,7 @@ def _run_model(
     done = 0
     for batch in make_loader(films, collate, batch_size=FILMS_PER_BATCH, workers=0, shuffle=False):
         images = torch.zeros_like(batch["images"]) if condition == "blank_image" else batch["images"]
-        encoded = predictor.encode(images, batch["node_boxes"], batch["node_findings"])
+        encoded = predictor.encode(images, batch["node_boxes"], batch["node_findings"], batch["image_side"])
         texts = films.index.texts.column("text")
         ids = films.index.column("questions", "question_text")[batch["question_row"].numpy()]
         questions = [texts[int(i)].as_py() for i in ids]

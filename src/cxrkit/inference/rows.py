@@ -10,7 +10,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from cxrkit.data.batches.targets import to_pixels
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.composer import compose_answer
@@ -36,7 +36,7 @@ class PredictionRows:
         store: the opened image store, for the way back to original pixels.
     """
 
-    def __init__(self, index: Index, store: ImageStore) -> None:
+    def __init__(self, index: Index, store: FilmSource) -> None:
         self.index = index
         self.store = store
         self.columns: dict[str, list[Any]] = defaultdict(list)

@@ -43,6 +43,7 @@ class VQAModule(nn.Module):
             config.image_size,
             list(config.image_mean),
             list(config.image_std),
+            batch.get("image_side"),
         )
         boxes = transform_boxes(batch["node_boxes"], batch["transform"])
         films = self.network.encode_images(images, boxes, batch["node_findings"])
@@ -86,6 +87,7 @@ class ClassifierModule(nn.Module):
             config.image_size,
             list(config.image_mean),
             list(config.image_std),
+            batch.get("image_side"),
         )
         logits = self.network(images)
         target = (batch["chexpert"] == 1).float()

@@ -9,60 +9,70 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from cxrkit.data.batches.sampling import draw_questions, draw_transform
+from cxrkit.data.batches.balance import AnswerBalance
+from cxrkit.data.batches.graphs import FilmGraphs, film_graphs
+from cxrkit.data.batches.sampling import TRANSFORM_NUMBERS, draw_questions, draw_transform
 from cxrkit.data.batches.selection import Selection
-from cxrkit.data.batches.targets import FilmGraph, film_graph, question_targets
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.batches.targets import question_targets
+from cxrkit.data.films.source import FilmSource, stack_films
 from cxrkit.data.index import Index
 
 Tokenize = Callable[[list[str]], dict[str, torch.Tensor]]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class FilmSample:
-    """One film with the questions drawn for it.
+class FilmBatch:
+    """B films with the questions drawn for them, as columns.
 
     Attributes:
-        film: position in the selection.
-        image_row: row of the index's images.
-        image: `[S, S]` uint8.
-        questions: `[K]` question rows.
-        graph: the data set's scene graph of the film.
-        chexpert: `[14]` label values, NaN where blank.
-        transform: `[6]` drawn transform, zeros for none.
+        films: `[B]` positions in the selection.
+        image_rows: `[B]` rows of the index's images.
+        images: `[B, C, C]` uint8; films of smaller squares than C lie at the top left.
+        sides: `[B]` side of each film's square in pixels.
+        questions: `[N]` question rows, film by film.
+        num_questions: `[B]` how many each film has.
+        graphs: the data set's scene graphs of the films; None for films without questions.
+        chexpert: `[B, 14]` label values, NaN where blank.
+        transforms: `[B, 10]` drawn transforms, zeros for none.
     """
 
-    film: int
-    image_row: int
-    image: npt.NDArray[np.uint8]
-    questions: npt.NDArray[np.int64]
-    graph: FilmGraph
+    films: IntArray
+    image_rows: IntArray
+    images: npt.NDArray[np.uint8]
+    sides: npt.NDArray[np.int32]
+    questions: IntArray
+    num_questions: IntArray
+    graphs: FilmGraphs | None
     chexpert: npt.NDArray[np.float32]
-    transform: npt.NDArray[np.float32]
+    transforms: npt.NDArray[np.float32]
 
 
-class FilmDataset(Dataset[FilmSample]):
-    """The films of a selection; keyed by (epoch, film).
+class FilmDataset(Dataset[FilmBatch]):
+    """The films of a selection, read a batch at a time; keyed by (epoch, film).
+
+    Nothing in it grows with the number of questions, and a worker process maps index and films itself: it
+    is small to send, and what it reads is shared.
 
     Args:
         index: the opened index.
-        store: the opened image store.
+        store: the films.
         selection: films and questions.
         seed: the run's seed.
         questions_per_image: how many questions to draw per film and epoch; None takes all.
-        question_weights: `[Q]` sampling weight of each question of the selection; None draws evenly.
+        balance: weights of the questions; None draws evenly.
         augment: draw a transform for each film and epoch.
     """
 
     def __init__(
         self,
         index: Index,
-        store: ImageStore,
+        store: FilmSource,
         selection: Selection,
         *,
         seed: int,
         questions_per_image: int | None,
-        question_weights: npt.NDArray[np.float64] | None = None,
+        balance: AnswerBalance | None = None,
         augment: bool = False,
     ) -> None:
         self.index = index
@@ -70,35 +80,54 @@ class FilmDataset(Dataset[FilmSample]):
         self.selection = selection
         self.seed = seed
         self.questions_per_image = questions_per_image
-        self.question_weights = question_weights
+        self.balance = balance
         self.augment = augment
 
     def __len__(self) -> int:
         return self.selection.films
 
-    def __getitem__(self, key: tuple[int, int]) -> FilmSample:
-        epoch, film = key
-        image_row = int(self.selection.image_rows[film])
-        study = int(self.index.column("images", "study_row")[image_row])
-        return FilmSample(
-            film=film,
-            image_row=image_row,
-            image=self.store.read(image_row),
-            questions=self._questions(epoch, film),
-            graph=film_graph(self.index, self.store, image_row),
+    def __getitem__(self, key: tuple[int, int]) -> FilmBatch:
+        """Gives a batch of one film."""
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> FilmBatch:
+        """Gives the films of (epoch, film) keys; torch calls it once for a whole batch."""
+        films = np.array([film for _, film in keys], dtype=np.int64)
+        image_rows = self.selection.image_rows[films]
+        questions, num_questions = self._questions(keys, films)
+        study = self.index.column("images", "study_row")[image_rows]
+        return FilmBatch(
+            films=films,
+            image_rows=image_rows,
+            images=stack_films(self.store, image_rows.tolist()),
+            sides=self.store.side[image_rows],
+            questions=questions,
+            num_questions=num_questions,
+            graphs=self._graphs(image_rows),
             chexpert=self.index.column("studies", "chexpert")[study],
-            transform=draw_transform(self.seed, epoch, film)
-            if self.augment
-            else np.zeros(6, dtype=np.float32),
+            transforms=self._transforms(keys),
         )
 
-    def _questions(self, epoch: int, film: int) -> npt.NDArray[np.int64]:
-        span = slice(int(self.selection.first[film]), int(self.selection.first[film + 1]))
-        rows = self.selection.questions[span]
-        if self.questions_per_image is None:
-            return rows
-        weights = np.ones(len(rows)) if self.question_weights is None else self.question_weights[span]
-        return rows[draw_questions(self.seed, epoch, film, weights, self.questions_per_image)]
+    def _graphs(self, image_rows: IntArray) -> FilmGraphs | None:
+        return None if self.selection.filters is None else film_graphs(self.index, self.store, image_rows)
+
+    def _transforms(self, keys: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
+        if not self.augment:
+            return np.zeros((len(keys), TRANSFORM_NUMBERS), dtype=np.float32)
+        return np.stack([draw_transform(self.seed, epoch, film) for epoch, film in keys])
+
+    def _questions(self, keys: Sequence[tuple[int, int]], films: IntArray) -> tuple[IntArray, IntArray]:
+        """Gives the questions drawn for the films, and how many each has."""
+        rows, counts = self.selection.question_rows(self.index, films)
+        limit = self.questions_per_image
+        if limit is None:
+            return rows, counts
+        weights = np.ones(len(rows)) if self.balance is None else self.balance.weights(self.index, rows)
+        ends = np.cumsum(counts)
+        drawn = [np.zeros(0, dtype=np.int64)]
+        for (epoch, film), start, end in zip(keys, (ends - counts).tolist(), ends.tolist(), strict=True):
+            drawn.append(start + draw_questions(self.seed, epoch, film, weights[start:end], limit))
+        return rows[np.concatenate(drawn)], np.minimum(counts, limit)
 
 
 class Collate:
@@ -113,36 +142,31 @@ class Collate:
         self.index = index
         self.tokenize = tokenize
 
-    def __call__(self, samples: Sequence[FilmSample]) -> dict[str, torch.Tensor]:
+    def __call__(self, films: FilmBatch) -> dict[str, torch.Tensor]:
         """Gives the tensors of a batch by name."""
-        batch: dict[str, Any] = {
-            "image_row": np.array([sample.image_row for sample in samples]),
-            "images": np.stack([sample.image for sample in samples]),
-            "transform": np.stack([sample.transform for sample in samples]),
-            "chexpert": np.stack([sample.chexpert for sample in samples]),
+        batch: dict[str, npt.NDArray[Any]] = {
+            "image_row": films.image_rows,
+            "images": films.images,
+            "image_side": films.sides,
+            "transform": films.transforms,
+            "chexpert": films.chexpert,
         }
         if self.tokenize is None:
             return _as_tensors(batch)
-        batch |= _collate_graphs([sample.graph for sample in samples])
-        rows = np.concatenate([sample.questions for sample in samples])
-        lengths = [len(sample.questions) for sample in samples]
-        batch["question_row"] = rows
-        batch["image_of_question"] = np.repeat(np.arange(len(samples)), lengths)
-        batch |= question_targets(self.index, rows)
-        ids, inverse = np.unique(self.index.column("questions", "question_text")[rows], return_inverse=True)
-        batch["text_of_question"] = inverse
-        texts = self.index.texts.column("text")
-        return _as_tensors(batch) | self.tokenize([texts[int(row)].as_py() for row in ids])
+        if films.graphs is not None:
+            batch |= {
+                "node_boxes": films.graphs.boxes_xyxy_rel,
+                "node_has_box": films.graphs.has_box,
+                "node_findings": films.graphs.findings,
+                "graph_valid": films.graphs.valid,
+            }
+        batch["question_row"] = films.questions
+        batch["image_of_question"] = np.repeat(np.arange(len(films.films)), films.num_questions)
+        batch |= question_targets(self.index, films.questions)
+        text_of_row = self.index.column("questions", "question_text")[films.questions]
+        ids, batch["text_of_question"] = np.unique(text_of_row, return_inverse=True)
+        return _as_tensors(batch) | self.tokenize([self.index.text(row) for row in ids.tolist()])
 
 
-def _collate_graphs(graphs: Sequence[FilmGraph]) -> dict[str, npt.NDArray[np.generic]]:
-    return {
-        "node_boxes": np.stack([graph.boxes_xyxy_rel for graph in graphs]),
-        "node_has_box": np.stack([graph.has_box for graph in graphs]),
-        "node_findings": np.stack([graph.findings for graph in graphs]),
-        "graph_valid": np.array([graph.valid for graph in graphs]),
-    }
-
-
-def _as_tensors(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+def _as_tensors(batch: dict[str, npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in batch.items()}

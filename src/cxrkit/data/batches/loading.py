@@ -1,14 +1,17 @@
 """From settings to data sets of films and questions, and to the loaders that feed a network."""
 
+from typing import Any, cast
+
 import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
 from cxrkit.config import DataSettings, minimum_rating
-from cxrkit.data.batches.balance import balanced_question_weights
-from cxrkit.data.batches.dataset import Collate, FilmDataset, FilmSample
+from cxrkit.data.batches.balance import AnswerBalance
+from cxrkit.data.batches.dataset import Collate, FilmBatch, FilmDataset
 from cxrkit.data.batches.sampling import EpochSampler
 from cxrkit.data.batches.selection import Filters, Selection, select_films, select_questions
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
 
@@ -23,7 +26,7 @@ def filters_of(settings: DataSettings) -> Filters:
     )
 
 
-def training_films(index: Index, store: ImageStore, settings: DataSettings, seed: int) -> FilmDataset:
+def training_films(index: Index, store: FilmSource, settings: DataSettings, seed: int) -> FilmDataset:
     """Gives every matching film of the training split, questions drawn anew in each epoch."""
     selection = select_questions(index, "train", filters_of(settings), one_film_per_study=False)
     balanced = settings.question_sampling == "balanced"
@@ -33,14 +36,14 @@ def training_films(index: Index, store: ImageStore, settings: DataSettings, seed
         selection,
         seed=seed,
         questions_per_image=settings.questions_per_image,
-        question_weights=balanced_question_weights(index, selection.questions) if balanced else None,
+        balance=AnswerBalance.count(index, selection.parts(index)) if balanced else None,
         augment=settings.augment,
     )
 
 
 def evaluation_films(
     index: Index,
-    store: ImageStore,
+    store: FilmSource,
     settings: DataSettings,
     split: str,
     *,
@@ -62,7 +65,7 @@ def evaluation_films(
 
 
 def labelled_films(
-    index: Index, store: ImageStore, settings: DataSettings, split: str, *, seed: int
+    index: Index, store: FilmSource, settings: DataSettings, split: str, *, seed: int
 ) -> FilmDataset:
     """Gives every matching film of a split whose study has CheXpert labels, without questions.
 
@@ -82,8 +85,7 @@ def labelled_films(
             found=f"none with data.view_filter {settings.view_filter}",
             next_step="loosen data.view_filter, or complete the data",
         )
-    nothing = np.zeros(0, dtype=np.int64)
-    selection = Selection(rows, nothing, np.zeros(len(rows) + 1, dtype=np.int64), 0, 0)
+    selection = Selection(rows, np.zeros(len(rows), dtype=np.int64), None, free_text=0, masked=0)
     augment = settings.augment and split == "train"
     return FilmDataset(index, store, selection, seed=seed, questions_per_image=None, augment=augment)
 
@@ -96,8 +98,12 @@ def make_loader(
     workers: int,
     shuffle: bool,
     pin_memory: bool = False,
-) -> DataLoader[FilmSample]:
+    epoch: int = 0,
+    batches_done: int = 0,
+) -> DataLoader[FilmBatch]:
     """Gives a loader of batches of B films; the sampler hands (epoch, film) to the data set.
+
+    Its random numbers are its own: making or using it leaves the global stream as it was.
 
     Args:
         films: the data set.
@@ -106,13 +112,19 @@ def make_loader(
         workers: loading processes; the batches do not depend on it.
         shuffle: permute the films of each epoch and leave out an incomplete last batch.
         pin_memory: page-locked batches.
+        epoch: the epoch that the first iteration stands for.
+        batches_done: batches of that epoch that were already used: it goes on with the next one.
     """
+    sampler = EpochSampler(len(films), films.seed, shuffle=shuffle)
+    sampler.resume(epoch, min(batches_done * batch_size, len(films)))
     return DataLoader(
         films,
         batch_size=batch_size,
-        sampler=EpochSampler(len(films), films.seed, shuffle=shuffle),
-        collate_fn=collate,
+        sampler=sampler,
+        # What `__getitems__` gives goes to it as it is; torch's annotation knows lists only.
+        collate_fn=cast(Any, collate),
         num_workers=workers,
         pin_memory=pin_memory,
         drop_last=shuffle and len(films) >= batch_size,
+        generator=torch.Generator().manual_seed(films.seed),
     )

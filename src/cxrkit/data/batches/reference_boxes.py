@@ -3,16 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
-from cxrkit.data.batches.targets import film_graph
-from cxrkit.data.image_store import ImageStore
+from cxrkit.data.batches.graphs import film_region_boxes
+from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
-from cxrkit.vocabulary import REGIONS
 
 ENOUGH_FILMS = 1000
 
 
 def mean_region_boxes(
-    index: Index, store: ImageStore, image_rows: npt.NDArray[np.int64]
+    index: Index, store: FilmSource, image_rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """Gives the mean box of each region over (at most 1,000, evenly spaced) training films.
 
@@ -24,13 +23,10 @@ def mean_region_boxes(
     Returns:
         `[26, 4]` corners as fractions of the square; a region without any box gets the middle half.
     """
-    total = np.zeros((len(REGIONS), 4))
-    count = np.zeros(len(REGIONS))
     step = max(1, len(image_rows) // ENOUGH_FILMS)
-    for image_row in image_rows[::step]:
-        graph = film_graph(index, store, int(image_row))
-        total += graph.boxes_xyxy_rel * graph.has_box[:, None]
-        count += graph.has_box
+    boxes, has_box = film_region_boxes(index, store, image_rows[::step])
+    total = boxes.sum(0, dtype=np.float64)
+    count = has_box.sum(0)[:, None]
     middle = np.array([0.25, 0.25, 0.75, 0.75])
-    means = np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], middle)
+    means = np.where(count > 0, total / np.maximum(count, 1), middle)
     return means.astype(np.float32)

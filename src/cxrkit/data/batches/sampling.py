@@ -9,6 +9,11 @@ from torch.utils.data import Sampler
 # Streams of randomness that must not share numbers with one another.
 _ORDER, _QUESTIONS, _TRANSFORM = 1, 2, 3
 
+TRANSFORM_NUMBERS = 10
+# Spread of rotation (radians), log scale, shift x and y, brightness, log contrast.
+_SPREAD = np.array([0.10, 0.08, 0.04, 0.04, 0.08, 0.15])
+_ERASED_SHARE, _ERASED_AREA, _LOG_ASPECT = 0.25, (0.02, 0.10), np.log(2)
+
 
 def epoch_order(seed: int, epoch: int, films: int) -> npt.NDArray[np.int64]:
     """Gives the order of the films in an epoch: `[films]`, a permutation."""
@@ -41,12 +46,26 @@ def draw_transform(seed: int, epoch: int, film: int) -> npt.NDArray[np.float32]:
     """Draws the transform of a film in an epoch.
 
     Returns:
-        `[6]`: rotation in radians, log scale, shift x and y as fractions of the side, brightness
-        (added, in units of the full range) and log contrast. No flip: left and right keep their meaning.
+        `[10]`: rotation in radians, log scale, shift x and y as fractions of the side, brightness
+        (added, in units of the full range), log contrast, and the corners x1 y1 x2 y2 of the erased
+        rectangle as fractions of the transformed square (all zero for three films of four, which keep all
+        their pixels). No flip: left and right keep their meaning.
     """
-    spread = np.array([0.10, 0.08, 0.04, 0.04, 0.08, 0.15])
-    uniform = np.random.default_rng((seed, _TRANSFORM, epoch, film)).uniform(-1, 1, size=6)
-    return (spread * uniform).astype(np.float32)
+    rng = np.random.default_rng((seed, _TRANSFORM, epoch, film))
+    varied = _SPREAD * rng.uniform(-1, 1, size=6)
+    return np.concatenate([varied, _rectangle(*rng.uniform(size=5))]).astype(np.float32)
+
+
+def _rectangle(chance: float, area: float, aspect: float, across: float, down: float) -> list[float]:
+    """Gives a rectangle of 2 to 10 % of the square, sides 1:2 to 2:1, from numbers in 0..1."""
+    if chance >= _ERASED_SHARE:
+        return [0.0] * 4
+    smallest, largest = _ERASED_AREA
+    covered = smallest + (largest - smallest) * area
+    ratio = np.exp(_LOG_ASPECT * (2 * aspect - 1))
+    width, height = np.sqrt(covered * ratio), np.sqrt(covered / ratio)
+    left, top = across * (1 - width), down * (1 - height)
+    return [left, top, left + width, top + height]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -63,14 +82,36 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
+        self.position = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch that the next iteration stands for; the training engine calls it."""
+        """Sets the epoch that the next iteration stands for; the training engine calls it.
+
+        A position set by `resume` holds for its own epoch; any other epoch starts at its first film.
+        """
+        if epoch != self.epoch:
+            self.resume(epoch, 0)
+
+    def resume(self, epoch: int, position: int) -> None:
+        """Goes on inside an epoch: iterating gives what is left of it.
+
+        Args:
+            epoch: number of the epoch.
+            position: films of it that are already done, 0..films.
+
+        Raises:
+            ValueError: there is no such position.
+        """
+        if not 0 <= position <= self.films:
+            raise ValueError(f"position {position} of {self.films} films")
         self.epoch = epoch
+        self.position = position
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = epoch_order(self.seed, self.epoch, self.films) if self.shuffle else np.arange(self.films)
-        return ((self.epoch, int(film)) for film in order)
+        epoch = self.epoch
+        return ((epoch, int(film)) for film in order[self.position :])
 
     def __len__(self) -> int:
-        return self.films
+        """Films that the next iteration gives."""
+        return self.films - self.position

@@ -1,21 +1,26 @@
 """Which films and which questions of a split take part: filters applied when reading, never a rebuild."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from cxrkit.data.batches.spans import rows_of_spans
 from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
 from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES, SPLITS, Head
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 VIEWS_OF_FILTER: dict[str, tuple[int, ...]] = {
     "frontal_only": (0,),
     "lateral_only": (1,),
     "all": (0, 1, 2, 3),
 }
+# Passes over all questions go by so many films at a time, about 800,000 questions of MIMIC.
+_FILMS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -37,19 +42,22 @@ class Filters:
 
 @dataclass(frozen=True)
 class Selection:
-    """The films of a split with the answerable questions of each.
+    """The films of a split; their questions are found in the index when they are needed.
+
+    It holds two numbers per film and nothing per question: 42 M questions cost no memory, here or in a
+    worker process.
 
     Attributes:
         image_rows: `[F]` rows of the index's images, one entry per film.
-        questions: `[Q]` rows of the index's questions, grouped by film.
-        first: `[F + 1]` film f has `questions[first[f]:first[f + 1]]`.
+        num_questions: `[F]` answerable questions of each film.
+        filters: which questions of a film's study take part; None for films without questions.
         free_text: questions left out because no head answers them.
         masked: questions left out because their target is unknown or unmapped.
     """
 
     image_rows: IntArray
-    questions: IntArray
-    first: IntArray
+    num_questions: IntArray
+    filters: Filters | None
     free_text: int
     masked: int
 
@@ -58,8 +66,40 @@ class Selection:
         """Number of films."""
         return len(self.image_rows)
 
+    def question_rows(self, index: Index, films: IntArray) -> tuple[IntArray, IntArray]:
+        """Gives the answerable questions of some films.
 
-def has_target(index: Index, rows: IntArray) -> npt.NDArray[np.bool_]:
+        Args:
+            index: the opened index.
+            films: `[B]` positions in the selection.
+
+        Returns:
+            Question rows `[N]`, film by film in the order of the index, and how many each film has `[B]`.
+        """
+        if self.filters is None:
+            return np.zeros(0, dtype=np.int64), np.zeros(len(films), dtype=np.int64)
+        asked = _asked_questions(index, self.image_rows[films], self.filters)
+        return asked.rows[asked.usable], asked.counts(len(films))
+
+    def parts(self, index: Index) -> Iterator[IntArray]:
+        """Gives the rows of all questions, film by film, in arrays of bounded length."""
+        for start in range(0, self.films, _FILMS_AT_A_TIME):
+            films = np.arange(start, min(start + _FILMS_AT_A_TIME, self.films))
+            yield self.question_rows(index, films)[0]
+
+    def all_questions(self, index: Index) -> IntArray:
+        """Gives the rows of all questions `[Q]`, film by film: 8 bytes per question."""
+        return np.concatenate([*self.parts(index), np.zeros(0, dtype=np.int64)])
+
+    def question_texts(self, index: Index) -> IntArray:
+        """Gives the texts of the questions, each once: ascending rows of the index's texts."""
+        seen = np.zeros(index.texts.num_rows, dtype=np.bool_)
+        for rows in self.parts(index):
+            seen[index.column("questions", "question_text")[rows]] = True
+        return np.flatnonzero(seen)
+
+
+def has_target(index: Index, rows: IntArray) -> BoolArray:
     """Tells which questions have a usable target for the head that answers them.
 
     Args:
@@ -93,18 +133,22 @@ def select_questions(index: Index, split: str, filters: Filters, *, one_film_per
         DataLayoutError: no question is left; a split is never filled with invented samples.
     """
     images = select_films(index, split, filters.view_filter, one_film_per_study=one_film_per_study)
-    studies = index.column("images", "study_row")[images]
-    chosen, counts, free_text, masked = _questions_of_studies(index, studies, filters)
-    keep = counts > 0
+    everything = _count_questions(index, images, filters)
+    keep = everything.num_questions > 0
     if not keep.any():
         raise DataLayoutError(
             f"no question of the {split} split passes the filters",
             expected="at least one question with an answer head and a known target",
-            found=f"{len(images)} films, {free_text} free-text and {masked} masked questions, {filters}",
+            found=f"{len(images)} films, {everything.free_text} free-text and {everything.masked} masked"
+            f" questions, {filters}",
             next_step="loosen data.quality_grade, data.view_filter or data.question_types",
         )
-    images, counts = images[keep], counts[keep]
-    return _limited(Selection(images, chosen, _starts(counts), free_text, masked), filters.max_samples)
+    limit = slice(filters.max_samples)
+    return replace(
+        everything,
+        image_rows=images[keep][limit],
+        num_questions=everything.num_questions[keep][limit],
+    )
 
 
 def select_films(index: Index, split: str, view_filter: str, *, one_film_per_study: bool) -> IntArray:
@@ -118,36 +162,39 @@ def select_films(index: Index, split: str, view_filter: str, *, one_film_per_stu
     return rows
 
 
-def _starts(counts: IntArray) -> IntArray:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+@dataclass(frozen=True)
+class _Asked:
+    """Questions that pass the filters: rows `[N]`, film `[N]` of each, usable `[N]`, has a head `[N]`."""
+
+    rows: IntArray
+    film: IntArray
+    usable: BoolArray
+    answerable: BoolArray
+
+    def counts(self, films: int) -> IntArray:
+        return np.bincount(self.film[self.usable], minlength=films).astype(np.int64)
 
 
-def _questions_of_studies(
-    index: Index, studies: IntArray, filters: Filters
-) -> tuple[IntArray, IntArray, int, int]:
-    """Gives the accepted question rows grouped by film, their counts, and what was left out."""
-    first = index.column("studies", "first_question")[studies]
-    number = index.column("studies", "num_questions")[studies].astype(np.int64)
-    film = np.repeat(np.arange(len(studies)), number)
-    rows = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number) + np.repeat(first, number)
+def _asked_questions(index: Index, image_rows: IntArray, filters: Filters) -> _Asked:
+    studies = index.column("images", "study_row")[image_rows]
+    rows, film = rows_of_spans(
+        index.column("studies", "first_question")[studies], index.column("studies", "num_questions")[studies]
+    )
     wanted = index.column("questions", "rating")[rows] >= filters.minimum_rating
     if filters.question_types is not None:
         codes = [QUESTION_TYPE_NAMES.index(name) for name in filters.question_types]
         wanted &= np.isin(index.column("questions", "question_type")[rows], codes)
     rows, film = rows[wanted], film[wanted]
-    answerable = index.column("questions", "head")[rows] >= 0
-    usable = has_target(index, rows)
-    counts = np.bincount(film[usable], minlength=len(studies)).astype(np.int64)
-    return rows[usable], counts, int((~answerable).sum()), int((answerable & ~usable).sum())
+    return _Asked(rows, film, has_target(index, rows), index.column("questions", "head")[rows] >= 0)
 
 
-def _limited(selection: Selection, max_samples: int | None) -> Selection:
-    if max_samples is None or selection.films <= max_samples:
-        return selection
-    first = selection.first[: max_samples + 1]
-    return replace(
-        selection,
-        image_rows=selection.image_rows[:max_samples],
-        questions=selection.questions[: first[-1]],
-        first=first,
-    )
+def _count_questions(index: Index, image_rows: IntArray, filters: Filters) -> Selection:
+    """Gives all the films with their counts, those without a question too."""
+    counts, free_text, masked = [np.zeros(0, dtype=np.int64)], 0, 0
+    for start in range(0, len(image_rows), _FILMS_AT_A_TIME):
+        part = image_rows[start : start + _FILMS_AT_A_TIME]
+        asked = _asked_questions(index, part, filters)
+        counts.append(asked.counts(len(part)))
+        free_text += int((~asked.answerable).sum())
+        masked += int((asked.answerable & ~asked.usable).sum())
+    return Selection(image_rows, np.concatenate(counts), filters, free_text, masked)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+
+_NAMES = ("input_ids", "attention_mask")
 
 
 class QuestionTokenizer:
@@ -19,7 +22,6 @@ class QuestionTokenizer:
 
     def __call__(self, texts: list[str]) -> dict[str, torch.Tensor]:
         """Gives `input_ids` and `attention_mask`, both `[U, T]`."""
-        encoded = self.tokenizer(
-            texts, padding="longest", truncation=True, max_length=self.max_length, return_tensors="pt"
-        )
-        return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+        encoded = self.tokenizer(texts, padding="longest", truncation=True, max_length=self.max_length)
+        # The tokenizer's own way to tensors walks through every number in Python.
+        return {name: torch.from_numpy(np.array(encoded[name], dtype=np.int64)) for name in _NAMES}

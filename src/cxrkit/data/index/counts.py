@@ -1,7 +1,8 @@
 """Counts of what went into the index, kept while it is written."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from cxrkit.vocabulary import QUESTION_TYPE_NAMES, SPLITS
 
@@ -42,6 +43,25 @@ class IndexCounts:
     cross_checks: Counter[str] = field(default_factory=Counter)
     dropped_boxes: int = 0
 
+    def add(self, other: "IndexCounts") -> None:
+        """Adds the counts of another part of the index."""
+        for entry in fields(self):
+            setattr(self, entry.name, getattr(self, entry.name) + getattr(other, entry.name))
+
+    def pack(self) -> dict[str, Any]:
+        """Gives the counts as numbers and lists of (key, number), which any format can hold."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {
+            name: list(value.items()) if isinstance(value, Counter) else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> "IndexCounts":
+        """Gives back the counts of `pack`."""
+        unpacked: dict[str, Any] = {name: _unpacked(value) for name, value in packed.items()}
+        return cls(**unpacked)
+
     def as_json(self) -> dict[str, object]:
         """Gives the `counts` of `fingerprint.json`, without the rejects."""
         types = sorted({kind for kind, _ in self.question_types})
@@ -65,6 +85,12 @@ class IndexCounts:
             "cross_checks": dict(sorted(self.cross_checks.items())),
             "dropped_boxes": self.dropped_boxes,
         }
+
+
+def _unpacked(value: int | list[tuple[Any, int]]) -> int | Counter[Any]:
+    if isinstance(value, int):
+        return value
+    return Counter({tuple(key) if isinstance(key, list) else key: number for key, number in value})
 
 
 def by_split(counter: Counter[int]) -> dict[str, int]:

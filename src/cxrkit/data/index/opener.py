@@ -1,4 +1,4 @@
-"""Opens a finished index: memory-mapped tables, no work that grows with the data."""
+"""Opens a finished index: memory-mapped tables, no work that grows with the questions."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,26 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cxrkit.data.index.schemas import SCHEMA_VERSION, TABLES, table_schema
+from cxrkit.data.index.artifact import check_sizes, damaged, read_fingerprint
+from cxrkit.data.index.lookup import QuestionRecord, question_record
+from cxrkit.data.index.schemas import FLAG, TABLES, table_schema
 from cxrkit.errors import ArtifactError
+from cxrkit.vocabulary import SPLITS
 
-_KEYS: dict[str, type] = {
-    "fingerprint": str,
-    "file_bytes": dict,
-    "image_list": str,
-    "films_signature": str,
-    "inputs_signature": str,
-    "sources": dict,
-    "settings": dict,
-    "counts": dict,
-}
-_SOURCES: dict[str, tuple[type, ...]] = {
-    "mimic_cxr_jpg_path": (str,),
-    "mimic_ext_cxr_qba_path": (str, type(None)),
-    "image_folder": (str,),
-}
 _NAMES = ("regions", "entities", "categories", "subcategories")
-_PREPARE = "run `cxrkit prepare --workspace {workspace}` with the paths of the two data sets"
 
 
 @dataclass(frozen=True)
@@ -78,7 +65,7 @@ class Index:
     mimic_cxr_jpg_path: Path
     mimic_ext_cxr_qba_path: Path | None
     image_folder: Path
-    _columns: dict[tuple[str, str], npt.NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, workspace: Path) -> "Index":
@@ -88,16 +75,16 @@ class Index:
             workspace: the folder given to `prepare_workspace`.
 
         Raises:
-            ArtifactError: there is none, it is unfinished, damaged, or of another schema version.
+            ArtifactError: there is none, it is unfinished, damaged, of another schema version, or has a
+                patient in two splits.
         """
         record = read_fingerprint(workspace)
+        check_sizes(workspace, record)
         folder = workspace / "index"
-        for name, size in record["file_bytes"].items():
-            _check_size(folder / name, size, workspace)
         tables = {name: _open_table(folder, name, workspace) for name in TABLES}
         sources = record["sources"]
         qba = sources["mimic_ext_cxr_qba_path"]
-        return cls(
+        index = cls(
             workspace=workspace,
             images=tables["images"],
             studies=tables["studies"],
@@ -114,23 +101,48 @@ class Index:
             mimic_ext_cxr_qba_path=None if qba is None else Path(qba),
             image_folder=Path(sources["image_folder"]),
         )
+        _check_splits(index)
+        return index
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process maps the files itself instead of receiving a copy.
         return Index.open, (self.workspace,)
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
-        """Gives a column as a read-only array, kept after the first call: `[rows]`, labels `[rows, 14]`.
+        """Gives a column as a read-only array on the memory map: `[rows]`, labels `[rows, 14]`.
 
         Args:
             table: e.g. `questions`.
-            name: a column of it; of a list column use the Arrow table instead.
+            name: a column of numbers or flags; see `ragged` for lists and `text` for texts.
         """
         key = (table, name)
         if key not in self._columns:
             values: pa.Table = getattr(self, table)
             self._columns[key] = column_array(values.column(name))
-        return self._columns[key]
+        values_array: npt.NDArray[Any] = self._columns[key]
+        return values_array
+
+    def ragged(self, table: str, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+        """Gives a column of lists: row r has `values[offsets[r]:offsets[r + 1]]`.
+
+        Returns:
+            `offsets [rows + 1]` and `values`, read-only on the memory map.
+        """
+        key = (table, name)
+        if key not in self._columns:
+            values: pa.Table = getattr(self, table)
+            self._columns[key] = ragged_arrays(values.column(name))
+        arrays: tuple[npt.NDArray[np.int64], npt.NDArray[Any]] = self._columns[key]
+        return arrays
+
+    def text(self, row: int) -> str:
+        """Gives a text by its row in `texts`."""
+        text: str = self.texts.column("text")[int(row)].as_py()
+        return text
+
+    def question(self, row: int) -> QuestionRecord:
+        """Gives a question with its study; see `question_record`."""
+        return question_record(self, row)
 
     def image_path(self, image_row: int) -> Path:
         """Gives the file of a film; `path` in the table always starts with `files/`, the folder may not."""
@@ -139,69 +151,47 @@ class Index:
 
 
 def column_array(values: "pa.ChunkedArray[Any]") -> npt.NDArray[Any]:
-    """Gives a column without nulls as an array; no copy when it is one chunk of numbers."""
-    parts = [_chunk_array(chunk) for chunk in values.chunks] or [_chunk_array(pa.array([], values.type))]
-    array = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    """Gives a column of numbers or flags without nulls as an array, without a copy."""
+    chunk = _single_chunk(values)
+    array = _chunk_array(chunk)
     array.flags.writeable = False
     return array
+
+
+def ragged_arrays(values: "pa.ChunkedArray[Any]") -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Gives offsets and values of a column of lists, without a copy."""
+    chunk: Any = _single_chunk(values)
+    offsets, items = chunk.offsets.to_numpy(), chunk.values.to_numpy()
+    offsets.flags.writeable = items.flags.writeable = False
+    return offsets, items
+
+
+def _single_chunk(values: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
+    chunk: pa.Array[Any] = values.chunk(0) if values.num_chunks else pa.array([], values.type)  # type: ignore[assignment]
+    return chunk
 
 
 def _chunk_array(chunk: "pa.Array[Any]") -> npt.NDArray[Any]:
     if isinstance(chunk, pa.FixedSizeListArray):
         return _chunk_array(chunk.flatten()).reshape(-1, chunk.type.list_size)
-    plain = pa.types.is_integer(chunk.type) or pa.types.is_floating(chunk.type)
-    array: npt.NDArray[Any] = chunk.to_numpy(zero_copy_only=plain)
-    return array
+    array: npt.NDArray[Any] = chunk.to_numpy(zero_copy_only=True)
+    return array.view(np.bool_) if chunk.type == FLAG else array
 
 
-def read_fingerprint(workspace: Path) -> dict[str, Any]:
-    """Reads `index/fingerprint.json`, whose presence says that the index is finished.
-
-    Raises:
-        ArtifactError: it is missing, damaged, or of another schema version.
-    """
-    path = workspace / "index" / "fingerprint.json"
-    if not path.is_file():
-        half = (workspace / "index").exists()
+def _check_splits(index: Index) -> None:
+    """Refuses a patient in two splits: results would be too good. Studies are sorted by patient."""
+    subjects, splits = index.column("studies", "subject_id"), index.column("studies", "split")
+    torn = np.flatnonzero((subjects[1:] == subjects[:-1]) & (splits[1:] != splits[:-1]))
+    if len(torn):
+        first = int(torn[0])
+        found = f"p{subjects[first]} in {SPLITS[splits[first]]} and {SPLITS[splits[first + 1]]}"
+        patients = len(np.unique(subjects[torn]))
         raise ArtifactError(
-            "the workspace was not finished" if half else "there is no prepared workspace",
-            expected=str(path),
-            found="an index folder without fingerprint.json" if half else f"{workspace} has no index folder",
-            next_step=_PREPARE.format(workspace=workspace),
+            f"{patients} patient{'s are' if patients > 1 else ' is'} in more than one split of the index",
+            expected="every patient in exactly one of " + ", ".join(SPLITS),
+            found=f"{index.workspace}: the first is {found}",
+            next_step="run `cxrkit prepare --force`; if it stays, the split table is not the released one",
         )
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = record["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, f"not the expected JSON: {error}", workspace) from error
-    if version != SCHEMA_VERSION:
-        raise ArtifactError(
-            "the workspace was made by another version of cxrkit",
-            expected=f"index schema version {SCHEMA_VERSION}",
-            found=f"version {version} in {path}",
-            next_step=_PREPARE.format(workspace=workspace),
-        )
-    missing = _unusable_keys(record)
-    if missing:
-        raise _damaged(path, f"no usable {', '.join(missing)} in it", workspace)
-    return record
-
-
-def _unusable_keys(record: dict[str, Any]) -> list[str]:
-    wrong = [name for name, kind in _KEYS.items() if not isinstance(record.get(name), kind)]
-    if "sources" not in wrong:
-        sources = record["sources"]
-        wrong += [f"sources.{name}" for name, kinds in _SOURCES.items() if _lacks(sources, name, kinds)]
-    if "settings" not in wrong and _lacks(record["settings"], "image_store_size", (int,)):
-        wrong.append("settings.image_store_size")
-    if "file_bytes" not in wrong:
-        names = [*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv"]
-        wrong += [f"file_bytes.{name}" for name in names if _lacks(record["file_bytes"], name, (int,))]
-    return wrong
-
-
-def _lacks(record: dict[str, Any], name: str, kinds: tuple[type, ...]) -> bool:
-    return name not in record or not isinstance(record[name], kinds)
 
 
 def _read_vocabularies(folder: Path, workspace: Path) -> Vocabularies:
@@ -210,10 +200,10 @@ def _read_vocabularies(folder: Path, workspace: Path) -> Vocabularies:
         content = json.loads(path.read_text(encoding="utf-8"))
         lists = [content[kind] for kind in _NAMES]
     except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, f"not the expected JSON: {error!r}", workspace) from error
+        raise damaged(path, f"not the expected JSON: {error!r}", workspace) from error
     wrong = [kind for kind, names in zip(_NAMES, lists, strict=True) if not _are_names(names)]
     if wrong:
-        raise _damaged(path, f"no list of names under {', '.join(wrong)}", workspace)
+        raise damaged(path, f"no list of names under {', '.join(wrong)}", workspace)
     return Vocabularies(*(tuple(names) for names in lists))
 
 
@@ -221,28 +211,13 @@ def _are_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
-def _check_size(path: Path, size: int, workspace: Path) -> None:
-    found = path.stat().st_size if path.is_file() else None
-    if found != size:
-        state = "it is missing" if found is None else f"{found} bytes instead of {size}"
-        raise _damaged(path, state, workspace)
-
-
 def _open_table(folder: Path, name: str, workspace: Path) -> pa.Table:
     path = folder / f"{name}.arrow"
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path), "r")).read_all()
+        file = pa.ipc.open_file(pa.memory_map(str(path), "r"))
+        table = file.read_all()
     except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(path, str(error).splitlines()[0], workspace) from error
-    if not table.schema.equals(table_schema(name)):
-        raise _damaged(path, "its columns are not those of the format", workspace)
+        raise damaged(path, str(error).splitlines()[0], workspace) from error
+    if not table.schema.equals(table_schema(name)) or file.num_record_batches > 1:
+        raise damaged(path, "its columns are not those of the format", workspace)
     return table
-
-
-def _damaged(path: Path, found: str, workspace: Path) -> ArtifactError:
-    return ArtifactError(
-        f"the index file {path.name} is damaged",
-        expected="the file as `cxrkit prepare` wrote it",
-        found=f"{path}: {found}",
-        next_step=_PREPARE.format(workspace=workspace),
-    )

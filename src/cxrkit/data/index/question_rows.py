@@ -1,217 +1,232 @@
 """From a study's decoded questions to rows of `questions` and `answer_boxes`."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from cxrkit.data.index.chunk_columns import Array, Columns, columns_of_rows
 from cxrkit.data.index.counts import IndexCounts
-from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
-from cxrkit.data.index.study_context import Corners, PlacedBox, StudyContext
-from cxrkit.data.index.table_writer import TableWriter, TextTable
-from cxrkit.data.index.targets import (
-    MASKED,
-    BitTarget,
-    all_bits,
-    binary_target,
-    category_target,
-    entity_bits,
-    joint_polarity,
-    main_answers,
-    region_bits,
-    region_target,
-    severity_target,
-)
+from cxrkit.data.index.placed_boxes import Corners, PlacedBox, PlacedBoxes
+from cxrkit.data.index.ratings import BAD_RATING
+from cxrkit.data.index.study_context import StudyContext
+from cxrkit.data.index.study_parts import AskedQuestion, PartDecoder, References
+from cxrkit.data.index.target_table import QuestionTargets, TargetTable
+from cxrkit.data.index.texts import TextTable
 from cxrkit.data.qba.members import member_place
-from cxrkit.data.qba.records import Answer, Question, Rated, region_names
+from cxrkit.data.qba.records import RawQuestion
 from cxrkit.data.qba.vocabularies import NameTable
 from cxrkit.data.rejects import Reject
-from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPES, Head, QuestionType, find_question_type
+from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPES, find_question_type
 
-_NOTHING = BitTarget(0, False)
-_LEADING_NUMBER = re.compile(r"\s*([0-6])(?:_|\s*$)")
 _TYPE_INDEX = {entry.name: index for index, entry in enumerate(QUESTION_TYPES)}
 _HEAD_INDEX = {head: index for index, head in enumerate(ANSWER_HEADS)}
+_HEAD_OF_TYPE = np.array([_HEAD_INDEX.get(entry.head, -1) for entry in QUESTION_TYPES], dtype=np.int8)
+# What a row holds before the chunk is finished; the last three are numbers in the chunk's own tables.
+_ROW = ("study_row", "type", "rating", "id", "question", "answer", "form", "targets", "nodes", "boxes")
 
 
 class QuestionError(Exception):
     """A question cannot be indexed; becomes a reject with this code."""
 
 
-def parse_rating(rating: str | int | None) -> int | None:
-    """Gives 0 (unrated) .. 6 (A++) from the leading number of a rating; None when there is none.
-
-    Raises:
-        QuestionError: the rating is something else.
-
-    >>> parse_rating("6_A++"), parse_rating("0_"), parse_rating(None)
-    (6, 0, None)
-    """
-    if rating is None or rating == "":
-        return None
-    match = _LEADING_NUMBER.match(str(rating))
-    if match is None:
-        raise QuestionError("unknown_rating")
-    return int(match[1])
-
-
-def question_rating(quality: Rated | None, answers: Sequence[Answer]) -> int:
-    """Gives the question's rating, else the smallest rating of its top-level answers, else 0."""
-    own = parse_rating(quality.rating) if quality else None
-    if own is not None:
-        return own
-    ratings = [parse_rating(answer.answer_quality.rating) for answer in answers if answer.answer_quality]
-    return min((rating for rating in ratings if rating is not None), default=0)
-
-
 @dataclass
 class QuestionRows:
-    """Turns questions into rows.
+    """Turns the questions of a chunk's studies into rows.
 
     Attributes:
-        questions: writer of `questions`.
-        boxes: writer of `answer_boxes`.
-        texts: all texts.
+        texts: all texts of the chunk.
         names: the open vocabularies.
-        counts: of the index.
+        counts: of the chunk.
     """
 
-    questions: TableWriter
-    boxes: TableWriter
     texts: TextTable
     names: dict[str, NameTable]
     counts: IndexCounts
+    _parts: PartDecoder = field(default_factory=PartDecoder)
+    _targets: TargetTable = field(default_factory=TargetTable)
+    _rows: list[tuple[int, ...]] = field(default_factory=list)
+    _splits: list[int] = field(default_factory=list)
+    _box_sets: list[tuple[PlacedBox, ...]] = field(default_factory=lambda: [()])
 
-    def add_study(self, study: StudyContext, split: int, questions: Sequence[Question]) -> int:
+    def add_study(
+        self, study: StudyContext, split: int, questions: Sequence[RawQuestion]
+    ) -> tuple[int, References]:
         """Adds the questions of a study in the order of the file; unusable ones become rejects.
 
         Args:
             study: where they belong.
             split: index in `SPLITS`.
-            questions: decoded questions.
+            questions: their outer shape.
 
         Returns:
-            The number of questions added.
-        """
-        place = member_place((study.subject_id, study.study_id), "qa")
-        seen: set[str] = set()
-        for position, question in enumerate(questions):
-            try:
-                kind = self._check(question, seen)
-                self._add(study, split, question, kind, place)
-            except QuestionError as error:
-                self._reject(study, str(error), question.question_id or "", f"{place}:question {position}")
-        return len(seen)
+            The number of questions added, and how often all questions refer to which observations.
 
-    def _check(self, question: Question, seen: set[str]) -> QuestionType:
-        name = question.question_id
-        if not name:
-            raise QuestionError("missing_question_id")
-        if name in seen:
-            raise QuestionError("duplicate_question")
-        kind = find_question_type(question.question_type or "", question.question_strategy or "", name)
-        if kind is None:
-            raise QuestionError("unknown_question_type")
-        if not (question.question or "").strip():
-            raise QuestionError("empty_question")
-        if not main_answers(question.answers or ()):
-            raise QuestionError("no_answers")
-        question_rating(question.question_quality, question.answers or ())
-        seen.add(name)
-        return kind
+        Raises:
+            msgspec.DecodeError, UnicodeDecodeError, RecursionError: a part of a question is not as
+                documented; nothing was added.
+        """
+        decoded, references = self._parts.decode(study, questions)
+        place = member_place(study.key, "qa")
+        seen: set[str] = set()
+        box_sets: dict[tuple[int, ...], int] = {}
+        for position, asked in enumerate(decoded):
+            try:
+                kind = _check(asked, seen)
+            except QuestionError as error:
+                name = asked.question.question_id or ""
+                where = f"{place}:question {position}"
+                study.rejects.add(Reject(str(error), "question", *study.key, question_id=name, where=where))
+            else:
+                self._add(study, asked, kind, place, box_sets)
+        self._splits += [split] * len(seen)
+        return len(seen), references
 
     def _add(
-        self, study: StudyContext, split: int, question: Question, kind: QuestionType, place: str
+        self,
+        study: StudyContext,
+        asked: AskedQuestion,
+        kind: int,
+        place: str,
+        box_sets: dict[tuple[int, ...], int],
     ) -> None:
-        answers = question.answers or []
-        main = main_answers(answers)
-        joint = joint_polarity(main)
-        rating = question_rating(question.question_quality, answers)
-        node_bits, first_box, boxes = self._add_boxes(study, main, question.question_id or "", place)
-        targets = self._targets(kind, question, main, joint)
-        type_index = _TYPE_INDEX[kind.name]
-        self.questions.add(
-            (
-                study.study_row,
-                self.texts.row(question.question_id or ""),
-                type_index,
-                rating,
-                self.texts.row((question.question or "").strip()),
-                self.texts.row(" ".join(answer.text.strip() for answer in main if answer.text)),
-                _HEAD_INDEX.get(kind.head, -1),
-                joint,
-                *targets,
-                node_bits,
-                node_bits != 0,
-                first_box,
-                boxes,
-            )
-        )
-        self.counts.questions[split] += 1
-        self.counts.question_types[type_index, split] += 1
-        self.counts.ratings[rating] += 1
-        self._note_names(answers)
-
-    def _targets(
-        self, kind: QuestionType, question: Question, main: Sequence[Answer], joint: int
-    ) -> tuple[int, int, int, bool, int, bool]:
-        answers = question.answers or []
-        binary, severity, category, region = MASKED, MASKED, _NOTHING, _NOTHING
-        if kind.head is Head.BINARY:
-            binary, disagrees = binary_target(kind, main, joint)
-            self.counts.yes_no_disagreements += disagrees
-        elif kind.head is Head.CATEGORY:
-            category = category_target(kind, answers, question.variables)
-        elif kind.head is Head.REGION:
-            region = region_target(answers)
-        elif kind.head is Head.SEVERITY:
-            severity = severity_target(answers)
-        if kind.head is not Head.FREE_TEXT and (binary, severity) == (MASKED, MASKED):
-            self.counts.masked[kind.head.value] += not (category.valid or region.valid)
-        return binary, severity, category.bits, category.valid, region.bits, region.valid
-
-    def _add_boxes(
-        self, study: StudyContext, main: Sequence[Answer], question_id: str, place: str
-    ) -> tuple[int, int, int]:
-        """Adds the distinct boxes of the main answers; gives the node bits, the first row and the number."""
-        best: dict[tuple[int, Corners], PlacedBox] = {}
-        node_bits = 0
-        for answer in main:
-            placed = list(study.place_boxes(answer.localization, place, question_id))
-            if any(is_trustworthy(box) for box in placed):
-                node_bits |= all_bits(region_names(answer.regions), region_bits)
-            for box in placed:
-                key = (box.image_row, box.corners)
-                if key not in best or _worth(box) > _worth(best[key]):
-                    best[key] = box
-        first = len(self.boxes)
-        row = len(self.questions)
-        for key in sorted(best):
-            box = best[key]
-            self.boxes.add((row, box.image_row, *box.corners, box.is_fallback, box.localization_quality))
-        return node_bits, first, len(best)
-
-    def _note_names(self, answers: Sequence[Answer]) -> None:
-        """Appends new names to the vocabularies and counts those that no table maps."""
-        for answer in answers:
-            for entity in answer.obs_entities or ():
-                self.names["entities"].find(entity)
-                if not entity_bits(entity):
-                    self.counts.unmapped_entities[entity] += 1
-            for region in region_names(answer.regions):
-                self.names["regions"].find(region)
-                if not region_bits(region):
-                    self.counts.unmapped_regions[region] += 1
-
-    def _reject(self, study: StudyContext, code: str, question_id: str, where: str) -> None:
-        study.rejects.add(
-            Reject(code, "question", study.subject_id, study.study_id, question_id=question_id, where=where)
+        question, form, placed, rating = asked
+        answers, main = question.answers or (), form.main
+        first_text = answers[main[0]].text
+        if len(main) == 1:
+            answer = (first_text or "").strip()
+        else:
+            texts = (answers[number].text for number in main)
+            answer = " ".join(text.strip() for text in texts if text)
+        nodes, used = 0, []
+        for number in main:
+            boxes = placed[number]
+            if boxes.faults or boxes.elsewhere:
+                study.note_unusable(boxes, place, question.question_id or "")
+            if boxes.boxes:
+                used.append(boxes)
+                if boxes.is_trustworthy:
+                    nodes |= form.tags[number].node_bits
+        targets_known = len(self._targets.rows)
+        targets = self._targets.find(kind, form, first_text, question.variables)
+        if targets == targets_known:
+            for entry in form.tags:
+                entry.note_names(self.names)
+        row = self.texts.row
+        texts_of_row = row(question.question_id or ""), row((question.question or "").strip()), row(answer)
+        box_set = self._box_set(used, box_sets) if used else 0
+        self._rows.append(
+            (study.study_row, kind, rating, *texts_of_row, form.number, targets, nodes, box_set)
         )
 
+    def _box_set(self, used: list[PlacedBoxes], box_sets: dict[tuple[int, ...], int]) -> int:
+        # Localizations of a study are decoded once each, so their identity tells them apart.
+        key = tuple(map(id, used))
+        number = box_sets.get(key)
+        if number is None:
+            number = box_sets[key] = len(self._box_sets)
+            self._box_sets.append(distinct_boxes(used))
+        return number
 
-def is_trustworthy(box: PlacedBox) -> bool:
-    """Tells whether a box may serve as a grounding target: no fallback, localization quality 3 or better."""
-    return not box.is_fallback and box.localization_quality >= MINIMUM_BOX_QUALITY
+    def finish(self) -> dict[str, Columns]:
+        """Gives the tables `questions` and `answer_boxes` of the chunk, counting what went in.
+
+        `first_box` and `question_row` count from the start of the chunk.
+        """
+        rows = np.array(self._rows, dtype=np.int64).reshape(-1, len(_ROW))
+        row = dict(zip(_ROW, rows.T, strict=True))
+        targets = np.array(self._targets.rows, dtype=np.int32).reshape(-1, len(QuestionTargets._fields))
+        target = dict(zip(QuestionTargets._fields, targets[row["targets"]].T, strict=True))
+        set_sizes = np.fromiter(map(len, self._box_sets), dtype=np.int64, count=len(self._box_sets))
+        number = set_sizes[row["boxes"]]
+        questions: Columns = {
+            "study_row": row["study_row"].astype(np.int32),
+            "question_id_text": row["id"].astype(np.int32),
+            "question_type": row["type"].astype(np.int8),
+            "rating": row["rating"].astype(np.int8),
+            "question_text": row["question"].astype(np.int32),
+            "answer_text": row["answer"].astype(np.int32),
+            "head": _HEAD_OF_TYPE[row["type"]],
+            **{name: target[name] for name in QuestionTargets._fields[:-2]},
+            "node_target": row["nodes"].astype(np.int32),
+            "node_valid": row["nodes"] != 0,
+            "first_box": np.cumsum(number) - number,
+            "num_boxes": number,
+        }
+        self._count(row, target)
+        return {"questions": questions, "answer_boxes": self._answer_boxes(row["boxes"], set_sizes)}
+
+    def _answer_boxes(self, sets: Array, set_sizes: Array) -> Columns:
+        """Writes out the set of boxes of each question."""
+        rows = [(0, *_box_values(box)) for boxes in self._box_sets for box in boxes]
+        number = set_sizes[sets]
+        starts = (np.cumsum(set_sizes) - set_sizes)[sets]
+        place = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+        source = np.repeat(starts, number) + place
+        boxes = columns_of_rows("answer_boxes", rows)
+        columns: Columns = {name: np.asarray(values)[source] for name, values in boxes.items()}
+        return columns | {"question_row": np.repeat(np.arange(len(sets)), number)}
+
+    def _count(self, row: dict[str, Array], target: dict[str, Array]) -> None:
+        splits, counts = np.array(self._splits, dtype=np.int64), self.counts
+        for split, number in _tally(splits):
+            counts.questions[split] += number
+        for code, number in _tally(row["type"] * 8 + splits):
+            counts.question_types[code // 8, code % 8] += number
+        for rating, number in _tally(row["rating"]):
+            counts.ratings[rating] += number
+        for kind, number in _tally(row["type"][target["masked"] != 0]):
+            counts.masked[QUESTION_TYPES[kind].head.value] += number
+        counts.yes_no_disagreements += int(target["disagrees"].sum())
+        forms = list(self._parts.tags.forms.values())
+        for form, number in _tally(row["form"]):
+            for tags in forms[form].tags:
+                for entity in tags.unmapped_entities:
+                    counts.unmapped_entities[entity] += number
+                for region in tags.unmapped_regions:
+                    counts.unmapped_regions[region] += number
 
 
-def _worth(box: PlacedBox) -> tuple[bool, int]:
-    return not box.is_fallback, box.localization_quality
+def _check(asked: AskedQuestion, seen: set[str]) -> int:
+    """Gives the index of a usable question's type, and notes its id."""
+    question = asked.question
+    name = question.question_id
+    if not name:
+        raise QuestionError("missing_question_id")
+    if name in seen:
+        raise QuestionError("duplicate_question")
+    kind = _TYPE_INDEX.get(question.question_type or "")
+    if kind is None:
+        found = find_question_type(question.question_type or "", question.question_strategy or "", name)
+        if found is None:
+            raise QuestionError("unknown_question_type")
+        kind = _TYPE_INDEX[found.name]
+    if not question.question or question.question.isspace():
+        raise QuestionError("empty_question")
+    if not asked.form.main:
+        raise QuestionError("no_answers")
+    if asked.rating == BAD_RATING:
+        raise QuestionError("unknown_rating")
+    seen.add(name)
+    return kind
+
+
+def distinct_boxes(localizations: Sequence[PlacedBoxes]) -> tuple[PlacedBox, ...]:
+    """Gives the distinct boxes of some localizations, the best of equal ones, sorted by film and corners."""
+    best: dict[tuple[int, Corners], PlacedBox] = {}
+    for placed in localizations:
+        for box in placed.boxes:
+            key = box[:2]
+            if key not in best or box.worth > best[key].worth:
+                best[key] = box
+    return tuple(best.values()) if len(best) == 1 else tuple(best[key] for key in sorted(best))
+
+
+def _box_values(box: PlacedBox) -> tuple[Any, ...]:
+    return box.image_row, *box.corners, box.is_fallback, box.localization_quality
+
+
+def _tally(codes: Array) -> Iterator[tuple[int, int]]:
+    values, numbers = np.unique(codes, return_counts=True)
+    return zip(values.tolist(), numbers.tolist(), strict=True)

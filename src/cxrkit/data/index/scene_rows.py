@@ -1,16 +1,17 @@
 """From a study's decoded scene graph to rows of `region_boxes` and `observations`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from cxrkit.data.index.chunk_columns import Columns, columns_of_rows
 from cxrkit.data.index.counts import IndexCounts
-from cxrkit.data.index.study_context import Corners, StudyContext
-from cxrkit.data.index.table_writer import TableWriter
+from cxrkit.data.index.placed_boxes import Corners, place_boxes
+from cxrkit.data.index.study_context import StudyContext
 from cxrkit.data.index.targets import all_bits, entity_bits, region_bits, worst_severity
 from cxrkit.data.qba.members import member_place
 from cxrkit.data.qba.records import (
     Observation,
-    Question,
     SceneGraphFile,
     modifier_values,
     polarity,
@@ -28,34 +29,42 @@ class SceneRows:
     """Turns scene graphs into rows.
 
     Attributes:
-        region_boxes: writer of `region_boxes`.
-        observations: writer of `observations`.
         names: the open vocabularies.
-        counts: of the index.
+        counts: of the chunk.
     """
 
-    region_boxes: TableWriter
-    observations: TableWriter
     names: dict[str, NameTable]
     counts: IndexCounts
+    _boxes: list[tuple[Any, ...]] = field(default_factory=list)
+    _observations: list[tuple[Any, ...]] = field(default_factory=list)
+    _nodes: dict[str, int] = field(default_factory=dict)
 
-    def add_study(self, study: StudyContext, scene: SceneGraphFile) -> None:
-        """Adds region boxes and observations of one study, in the order of the file."""
-        place = member_place((study.subject_id, study.study_id), "scene_graph")
+    def add_study(self, study: StudyContext, scene: SceneGraphFile) -> tuple[int, int]:
+        """Adds region boxes and observations of one study, in the order of the file; gives their numbers."""
+        before = len(self._boxes), len(self._observations)
+        place = member_place(study.key, "scene_graph")
         for name, region in (scene.regions or {}).items():
             number = self.names["regions"].find(name)
             if region is None:
                 continue
-            nodes = regions_of_name(name)
-            node = nodes[0] if len(nodes) == 1 else -1
+            placed = place_boxes(region.localization, study.films)
+            study.note_unusable(placed, f"{place}:region {name}")
+            node = self._node(name)
             seen: set[tuple[int, Corners]] = set()
-            for box in study.place_boxes(region.localization, f"{place}:region {name}"):
-                if (box.image_row, box.corners) in seen:
-                    continue
-                seen.add((box.image_row, box.corners))
-                quality = (box.is_fallback, box.localization_quality)
-                self.region_boxes.add((study.study_row, box.image_row, number, node, *box.corners, *quality))
+            for box in placed.boxes:
+                if (box.image_row, box.corners) not in seen:
+                    seen.add((box.image_row, box.corners))
+                    quality = (box.is_fallback, box.localization_quality)
+                    self._boxes.append((study.study_row, box.image_row, number, node, *box.corners, *quality))
         self._add_observations(study, scene)
+        return len(self._boxes) - before[0], len(self._observations) - before[1]
+
+    def _node(self, name: str) -> int:
+        node = self._nodes.get(name)
+        if node is None:
+            nodes = regions_of_name(name)
+            node = self._nodes[name] = nodes[0] if len(nodes) == 1 else -1
+        return node
 
     def _add_observations(self, study: StudyContext, scene: SceneGraphFile) -> None:
         kept = {
@@ -88,10 +97,14 @@ class SceneRows:
         ):
             for value in values or ():
                 self.names[kind].find(value)
-        self.counts.unmapped_entities.update(name for name in entities if not entity_bits(name))
-        self.counts.unmapped_regions.update(name for name in regions if not region_bits(name))
+        for name in entities:
+            if not entity_bits(name):
+                self.counts.unmapped_entities[name] += 1
+        for name in regions:
+            if not region_bits(name):
+                self.counts.unmapped_regions[name] += 1
         level = observation.child_level
-        self.observations.add(
+        self._observations.append(
             (
                 study_row,
                 obs_id,
@@ -107,9 +120,21 @@ class SceneRows:
             )
         )
 
-    def check_questions(self, scene: SceneGraphFile, questions: Sequence[Question]) -> None:
-        """Counts questions that refer to observations which the scene graph does not have."""
+    def check_references(self, scene: SceneGraphFile, references: Mapping[tuple[str, ...], int]) -> None:
+        """Counts questions that refer to observations which the scene graph does not have.
+
+        Args:
+            scene: the scene graph.
+            references: how many questions refer to which observations.
+        """
         known = {INDICATION, *(scene.observations or {})}
-        strangers = sum(not known.issuperset(question.obs_ids or ()) for question in questions)
+        strangers = sum(number for names, number in references.items() if not known.issuperset(names))
         if strangers:
             self.counts.cross_checks["questions_on_unknown_observations"] += strangers
+
+    def finish(self) -> dict[str, Columns]:
+        """Gives the tables `region_boxes` and `observations` of the chunk."""
+        return {
+            "region_boxes": columns_of_rows("region_boxes", self._boxes),
+            "observations": columns_of_rows("observations", self._observations),
+        }

@@ -6,16 +6,20 @@ import pyarrow as pa
 
 from cxrkit.vocabulary import FINDINGS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # From this localization quality on a box is one of the region itself, not of a part or a guess.
 MINIMUM_BOX_QUALITY = 3
 LABEL_SOURCES = ("chexpert", "negbio", "radiologist")
 _LABELS = pa.list_(pa.float32(), len(FINDINGS))
 _I8, _I16, _I32, _I64 = pa.int8(), pa.int16(), pa.int32(), pa.int64()
-_F32, _BOOL, _TEXT = pa.float32(), pa.bool_(), pa.string()
+_F32, _TEXT = pa.float32(), pa.string()
+# 64-bit offsets: the texts of the whole data set are larger than 2 GiB would allow.
+_LONG_TEXT = pa.large_string()
+# One byte, 0 or 1: Arrow packs its own flags into bits, which cannot be read in place as an array.
+FLAG = pa.uint8()
 
 _CORNERS: list[tuple[str, pa.DataType]] = [("x1", _F32), ("y1", _F32), ("x2", _F32), ("y2", _F32)]
-_BOX_QUALITY: list[tuple[str, pa.DataType]] = [("is_fallback", _BOOL), ("localization_quality", _I8)]
+_BOX_QUALITY: list[tuple[str, pa.DataType]] = [("is_fallback", FLAG), ("localization_quality", _I8)]
 
 _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
     "images": [
@@ -41,9 +45,9 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("num_region_boxes", _I32),
         ("first_observation", _I64),
         ("num_observations", _I32),
-        ("has_questions", _BOOL),
-        ("has_scene_graph", _BOOL),
-        *((f"has_{name}", _BOOL) for name in LABEL_SOURCES),
+        ("has_questions", FLAG),
+        ("has_scene_graph", FLAG),
+        *((f"has_{name}", FLAG) for name in LABEL_SOURCES),
         *((name, _LABELS) for name in LABEL_SOURCES),
     ],
     "questions": [
@@ -58,11 +62,11 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
         ("binary_target", _I8),
         ("severity_target", _I8),
         ("category_target", _I32),
-        ("category_valid", _BOOL),
+        ("category_valid", FLAG),
         ("region_target", _I32),
-        ("region_valid", _BOOL),
+        ("region_valid", FLAG),
         ("node_target", _I32),
-        ("node_valid", _BOOL),
+        ("node_valid", FLAG),
         ("first_box", _I64),
         ("num_boxes", _I32),
     ],
@@ -77,18 +81,18 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType]]] = {
     ],
     "observations": [
         ("study_row", _I32),
-        ("obs_id", _TEXT),
+        ("obs_id", _LONG_TEXT),
         ("parent", _I32),
         ("child_level", _I8),
-        ("entities", pa.list_(_I16)),
-        ("regions", pa.list_(_I16)),
+        ("entities", pa.large_list(_I16)),
+        ("regions", pa.large_list(_I16)),
         ("finding_bits", _I32),
         ("node_bits", _I32),
         ("positiveness", _I8),
         ("severity", _I8),
-        ("from_report", _BOOL),
+        ("from_report", FLAG),
     ],
-    "texts": [("text", pa.large_string())],
+    "texts": [("text", _LONG_TEXT)],
 }
 TABLES: tuple[str, ...] = tuple(_COLUMNS)
 

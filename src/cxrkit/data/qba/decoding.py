@@ -5,13 +5,15 @@ from typing import Any
 import msgspec
 
 from cxrkit.data.qba.members import StudyKey
-from cxrkit.data.qba.records import QaFile, Question, SceneGraphFile
+from cxrkit.data.qba.records import QaFile, Question, RawQaFile, RawQuestion, SceneGraphFile
 from cxrkit.data.qba.salvage import Problem, load_leniently, salvage_questions, salvage_scene_graph
 
+# What the quick way raises on a file that only the patient one can read, in part or in whole.
+NOT_AS_DOCUMENTED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _QUESTION_MARK = b'"question_id"'
 
 
-class _RawQaFile(msgspec.Struct):
+class _Shell(msgspec.Struct):
     questions: list[msgspec.Raw] | None = None
 
 
@@ -34,8 +36,29 @@ class Decoder:
 
     def __init__(self) -> None:
         self._qa = msgspec.json.Decoder(QaFile)
-        self._raw_qa = msgspec.json.Decoder(_RawQaFile)
+        self._raw_qa = msgspec.json.Decoder(RawQaFile)
+        self._shell = msgspec.json.Decoder(_Shell)
         self._scene = msgspec.json.Decoder(SceneGraphFile)
+
+    def raw_questions(self, data: bytes, key: StudyKey) -> list[RawQuestion] | None:
+        """Decodes the outer shape of `s*.qa.json` quickly; its parts are still to be decoded.
+
+        Returns:
+            The questions, or None when the file says that there are none.
+
+        Raises:
+            msgspec.DecodeError, UnicodeDecodeError, RecursionError: for `questions` to look at in detail.
+            RecordError: the file is another study's.
+        """
+        record = self._raw_qa.decode(data)
+        _check_ids(record.patient_id, record.study_id, key, f"; {len(record.questions or ())} questions lost")
+        return record.questions
+
+    def salvaged_questions(self, data: bytes, key: StudyKey) -> tuple[list[RawQuestion], list[Problem]]:
+        """Gives what `questions` gives in the shape of `raw_questions`; errors likewise."""
+        questions, problems = self.questions(data, key)
+        clean = self._raw_qa.decode(msgspec.json.encode(QaFile(questions=questions)))
+        return clean.questions or [], problems
 
     def questions(self, data: bytes, key: StudyKey) -> tuple[list[Question], list[Problem]]:
         """Decodes `s*.qa.json`.
@@ -53,7 +76,7 @@ class Decoder:
         problems: list[Problem] = []
         try:
             record = self._qa.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_AS_DOCUMENTED as error:
             lost = f"; about {data.count(_QUESTION_MARK)} questions lost"
             content = _load_again(data, error, lost)
             try:
@@ -62,7 +85,7 @@ class Decoder:
                 raise RecordError("malformed_json", _place_only(deeper) + lost) from deeper
         _check_ids(record.patient_id, record.study_id, key, f"; {len(record.questions or ())} questions lost")
         if record.questions is None:
-            problems.append(Problem("no_questions", "member", ""))
+            problems.append(NO_QUESTIONS)
         return record.questions or [], problems
 
     def scene_graph(self, data: bytes, key: StudyKey) -> tuple[SceneGraphFile, list[Problem]]:
@@ -70,7 +93,7 @@ class Decoder:
         problems: list[Problem] = []
         try:
             record = self._scene.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_AS_DOCUMENTED as error:
             content = _load_again(data, error, "")
             try:
                 record, problems = salvage_scene_graph(content)
@@ -82,9 +105,12 @@ class Decoder:
     def count_questions(self, data: bytes) -> int:
         """Gives the number of questions in a file that is not indexed; roughly when it is no JSON."""
         try:
-            return len(self._raw_qa.decode(data).questions or ())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return len(self._shell.decode(data).questions or ())
+        except NOT_AS_DOCUMENTED:
             return data.count(_QUESTION_MARK)
+
+
+NO_QUESTIONS = Problem("no_questions", "member", "")
 
 
 def _load_again(data: bytes, error: Exception, lost: str) -> Any:

@@ -3,12 +3,17 @@
 Lenient where data_formats allows it: unknown keys are ignored and every key may be missing or null,
 `regions` holds names or objects, `modifiers` pairs or lists by type. Source: PhysioNet page of
 MIMIC-Ext-CXR-QBA 1.0.0.
+
+What recurs from answer to answer (regions, entities, boxes, ...) stays undecoded in `RawAnswer`: equal
+bytes are decoded once, which is most of the speed of the index.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+MISSING = msgspec.Raw(b"null")
 
 
 class Localization(msgspec.Struct, gc=False):
@@ -78,6 +83,41 @@ class QaFile(msgspec.Struct):
     patient_id: str | int | None = None
     study_id: str | int | None = None
     questions: list[Question] | None = None
+
+
+class RawAnswer(msgspec.Struct, gc=False):
+    """A top-level answer whose parts are decoded only when their bytes are new."""
+
+    answer_type: str | None = None
+    text: str | None = None
+    regions: msgspec.Raw = MISSING
+    obs_entities: msgspec.Raw = MISSING
+    positiveness: str | None = None
+    modifiers: msgspec.Raw = MISSING
+    localization: msgspec.Raw = MISSING
+    sub_answers: msgspec.Raw = MISSING
+    answer_quality: msgspec.Raw = MISSING
+
+
+class RawQuestion(msgspec.Struct, gc=False):
+    """A question with its undecoded parts."""
+
+    question_id: str | None = None
+    question_type: str | None = None
+    question_strategy: str | None = None
+    variables: msgspec.Raw = MISSING
+    obs_ids: msgspec.Raw = MISSING
+    question: str | None = None
+    answers: list[RawAnswer] | None = None
+    question_quality: msgspec.Raw = MISSING
+
+
+class RawQaFile(msgspec.Struct):
+    """`s*.qa.json` with undecoded parts."""
+
+    patient_id: str | int | None = None
+    study_id: str | int | None = None
+    questions: list[RawQuestion] | None = None
 
 
 class Region(msgspec.Struct, gc=False):

@@ -47,7 +47,19 @@ def load_leniently(data: bytes) -> Any:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(data, parse_constant=lambda name: None if name == "NaN" else float(name))
+    content = json.loads(data, parse_constant=lambda name: None if name == "NaN" else float(name))
+    return _with_whole_characters(content)
+
+
+def _with_whole_characters(value: Any) -> Any:
+    """Replaces halves of characters (lone surrogates), which no UTF-8 text can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_with_whole_characters(part) for part in value]
+    if isinstance(value, dict):
+        return {_with_whole_characters(name): _with_whole_characters(part) for name, part in value.items()}
+    return value
 
 
 def salvage_questions(content: Any) -> tuple[QaFile, list[Problem]]:
