@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from large_dataset import make_large_dataset
+from large_dataset import QUESTIONS_PER_STUDY, make_large_dataset
 from measure import peak_memory, show, tree_pss_mb
 from plain_index import load_samples
 
@@ -121,6 +121,9 @@ def measure(data: Path, workspace: Path, studies: int, workers: int) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--questions", type=int, default=200_000, help="size of the data set")
+    parser.add_argument(
+        "--per_study", type=int, default=QUESTIONS_PER_STUDY, help="questions of a study; few: many studies"
+    )
     parser.add_argument("--workers", type=int, default=2, help="processes of cxrkit prepare")
     parser.add_argument("--folder", type=Path, help="keeps the data set here for further runs")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
@@ -136,10 +139,14 @@ def main() -> None:
         print(json.dumps(figures))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        data = options.folder / f"data-{options.questions}" if options.folder else Path(folder) / "data"
+        data = (
+            options.folder / f"data-{options.questions}-{options.per_study}"
+            if options.folder
+            else Path(folder) / "data"
+        )
         if not data.exists():
-            make_large_dataset(data, options.questions)
-        studies = round(options.questions / 190)
+            make_large_dataset(data, options.questions, options.per_study)
+        studies = round(options.questions / options.per_study)
         show(measure(data, Path(folder) / "workspace", studies, options.workers), options.json)
 
 

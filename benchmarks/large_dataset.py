@@ -23,12 +23,12 @@ _LABELS = "mimic-cxr-2.0.0-chexpert.csv"
 _FILLING = ("C07", "C08", "C01", "C02", "C03", "C04", "D01", "D02")
 
 
-def make_large_dataset(root: Path, questions: int) -> int:
+def make_large_dataset(root: Path, questions: int, per_study: int = QUESTIONS_PER_STUDY) -> int:
     """Writes `mimic-cxr-jpg/` and `mimic-ext-cxr-qba/` below `root`; gives the number of studies."""
     base = root / "base"
     write_dataset(base, patients=BASE_PATIENTS, seed=0, image_size=64)
-    studies = _base_studies(base)
-    number = max(1, round(questions / QUESTIONS_PER_STUDY))
+    studies = _base_studies(base, per_study)
+    number = max(1, round(questions / per_study))
     mimic, qba = root / "mimic-cxr-jpg", root / "mimic-ext-cxr-qba"
     (qba / "metadata").mkdir(parents=True)
     info = base / "mimic-ext-cxr-qba" / "metadata" / "dataset_info.json"
@@ -49,7 +49,7 @@ def make_large_dataset(root: Path, questions: int) -> int:
     return number
 
 
-def _base_studies(base: Path) -> list[dict]:
+def _base_studies(base: Path, per_study: int) -> list[dict]:
     """Gives the drawn studies: rows of the tables, films, questions and scene graph as bytes."""
     mimic = base / "mimic-cxr-jpg"
     rows = {name: _rows(mimic, name) for name in (_METADATA, _SPLIT, _LABELS)}
@@ -68,7 +68,7 @@ def _base_studies(base: Path) -> list[dict]:
                 {
                     "patient": name.split("/")[-2],
                     "study": study_id,
-                    "questions": _filled(json.loads(asked.read(name))),
+                    "questions": _filled(json.loads(asked.read(name)), per_study),
                     "scene": scenes.read(scene) if scene else b"{}",
                     "folder": mimic / "files" / "/".join(name.split("/")[-3:-1]) / study_id,
                     **{
@@ -87,11 +87,11 @@ def _rows(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _filled(content: dict) -> bytes:
-    questions = content["questions"]
+def _filled(content: dict, per_study: int) -> bytes:
+    questions = content["questions"] = content["questions"][:per_study]
     source = [question for question in questions if question["question_type"][:3] in _FILLING]
     draw = random.Random(0)
-    while len(questions) < QUESTIONS_PER_STUDY:
+    while len(questions) < per_study:
         question = copy.deepcopy(draw.choice(source))
         question["question_id"] = f"{question['question_type']}_{len(questions):03d}"
         questions.append(question)

@@ -187,14 +187,14 @@ def memory_over_batches(work: Work, batches: int) -> dict[str, float]:
 
 def memory_with_workers(work: Work, workers: int) -> float:
     loader = make_loader(
-        work.asked(200 * MEMORY_BATCH * workers),
+        work.asked(400 * MEMORY_BATCH * workers),
         work.collate(with_questions=True),
         batch_size=MEMORY_BATCH,
         workers=workers,
         shuffle=True,
     )
     batches: Iterator[Any] = iter(loader)
-    for _ in range(100 * workers):
+    for _ in range(300 * workers):
         next(batches)
     return tree_pss_mb()
 

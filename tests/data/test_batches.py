@@ -41,7 +41,7 @@ def tokenize(texts):
 
 def test_each_question_is_selected_once_for_evaluation(index):
     selection = select_questions(index, "test", GRADE_B, one_film_per_study=True)
-    questions = selection.all_questions(index)
+    questions = np.concatenate(list(selection.parts(index)))
     assert len(set(questions.tolist())) == len(questions)
     assert (index.column("questions", "head")[questions] >= 0).all()
     assert (index.column("questions", "rating")[questions] >= 3).all()
@@ -58,7 +58,7 @@ def test_left_out_questions_are_counted(index):
     selection = select_questions(index, "test", everything, one_film_per_study=True)
     studies = np.flatnonzero(index.column("studies", "split") == 2)
     total = index.column("studies", "num_questions")[studies].sum()
-    assert len(selection.all_questions(index)) + selection.free_text + selection.masked == total
+    assert len(np.concatenate(list(selection.parts(index)))) + selection.free_text + selection.masked == total
     assert selection.free_text > 0
 
 
@@ -76,7 +76,7 @@ def test_max_samples_limits_films(index):
     limited = Filters(minimum_rating=3, max_samples=3)
     selection = select_questions(index, "train", limited, one_film_per_study=False)
     assert selection.films == 3
-    assert selection.num_questions.sum() == len(selection.all_questions(index))
+    assert selection.num_questions.sum() == len(np.concatenate(list(selection.parts(index))))
 
 
 def batches(index, store, settings, workers, epoch=0):

@@ -39,10 +39,12 @@ def test_no_finding_stands_only_alone():
 
 def test_shares_equal_plain_counting(workspace):
     index = Index.open(workspace)
-    rows = select_questions(
-        index, "train", Filters(minimum_rating=3), one_film_per_study=False
-    ).all_questions(index)
-    shares = answer_shares(index, rows)
+    rows = np.concatenate(
+        list(
+            select_questions(index, "train", Filters(minimum_rating=3), one_film_per_study=False).parts(index)
+        )
+    )
+    shares = answer_shares(index, [rows[:100], rows[100:]])
     kind = next(i for i, entry in enumerate(QUESTION_TYPES) if entry.name == "D02_has_finding")
     own = [row for row in rows.tolist() if index.column("questions", "question_type")[row] == kind]
     answers = [int(index.column("questions", "binary_target")[row]) for row in own]

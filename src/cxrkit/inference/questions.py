@@ -65,7 +65,7 @@ def predict_vqa(
     for condition in (name for name in _OF_MODEL if name in conditions):
         _run_model(predictor, films, rows, condition, with_attention=compute_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection
-    shares = answer_shares(index, training.all_questions(index))
+    shares = answer_shares(index, training.parts(index))
     for condition in (name for name in CONDITIONS if name in conditions and name not in _OF_MODEL):
         _run_control(shares, films, rows, condition)
     selection = films.selection

@@ -133,16 +133,18 @@ def test_a_selection_is_what_plain_code_selects(index, filters, at_a_time, monke
     pairs, free_text, masked = plain_selection(index, filters)
     selection = select_questions(index, "train", filters, one_film_per_study=False)
     assert (selection.free_text, selection.masked) == (free_text, masked)
-    assert selection.all_questions(index).tolist() == [row for _, row in pairs]
+    assert np.concatenate(list(selection.parts(index))).tolist() == [row for _, row in pairs]
     assert np.repeat(selection.image_rows, selection.num_questions).tolist() == [film for film, _ in pairs]
     texts = {index.questions.column("question_text")[row].as_py() for _, row in pairs}
     assert selection.question_texts(index).tolist() == sorted(texts)
 
 
 def test_weights_are_inverse_shares_of_answers(index, settings):
-    rows = select_questions(
-        index, "train", Filters(minimum_rating=3), one_film_per_study=False
-    ).all_questions(index)
+    rows = np.concatenate(
+        list(
+            select_questions(index, "train", Filters(minimum_rating=3), one_film_per_study=False).parts(index)
+        )
+    )
     questions = index.questions.take(pa.array(rows)).to_pylist()
     answers = [tuple(q[n] for n in ("binary_target", "severity_target", "polarity")) for q in questions]
     texts = [question["question_text"] for question in questions]
@@ -161,7 +163,7 @@ def test_weights_are_inverse_shares_of_answers(index, settings):
 
 def test_questions_are_drawn_film_by_film_with_their_weights(index, store, settings):
     films = training_films(index, store, settings, seed=11)
-    rows = films.selection.all_questions(index)
+    rows = np.concatenate(list(films.selection.parts(index)))
     weights = dict(zip(rows.tolist(), balanced_question_weights(index, rows).tolist(), strict=True))
     ends = np.cumsum(films.selection.num_questions)
     batch = films.__getitems__([(4, film) for film in range(len(films))])

@@ -87,10 +87,6 @@ class Selection:
             films = np.arange(start, min(start + _FILMS_AT_A_TIME, self.films))
             yield self.question_rows(index, films)[0]
 
-    def all_questions(self, index: Index) -> IntArray:
-        """Gives the rows of all questions `[Q]`, film by film: 8 bytes per question."""
-        return np.concatenate([*self.parts(index), np.zeros(0, dtype=np.int64)])
-
     def question_texts(self, index: Index) -> IntArray:
         """Gives the texts of the questions, each once: ascending rows of the index's texts."""
         seen = np.zeros(index.texts.num_rows, dtype=np.bool_)

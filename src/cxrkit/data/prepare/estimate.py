@@ -23,7 +23,7 @@ from cxrkit.errors import ArtifactError
 
 _SAMPLED_STUDIES = 16
 # Measured with benchmarks/index.py: see its README for the figures.
-_MAIN_MB, _WORKER_MB, _STUDY_BYTES = 350, 170, 1500
+_MAIN_MB, _WORKER_MB, _STUDY_BYTES = 150, 90, 1500
 # Chunks are on the disk until they are joined to tables of about the same size.
 _COPIES = 2.2
 _FILM_BYTES = 300
