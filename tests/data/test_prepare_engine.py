@@ -1,19 +1,28 @@
 """Before, during and between runs of `prepare`: estimates, refusals, resumption, independence of the way."""
 
+import errno
+import json
 import os
+import pickle
 import shutil
 from collections import namedtuple
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from handmade_release import STUDIES, make_release
 
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index, units
-from cxrkit.data.index.artifact import INDEX_FILES
+from cxrkit.data.index.artifact import INDEX_FILES, table_ends
 from cxrkit.data.index.chunk_builder import build_chunk
+from cxrkit.data.index.schemas import TABLES
 from cxrkit.data.prepare import prepare_workspace
+from cxrkit.data.rejects import read_rejects
 from cxrkit.errors import ArtifactError, CxrkitError
+from cxrkit.hardware import usable_cores
 from cxrkit.vocabulary import SPLITS
 
 SIZE = 32
@@ -150,7 +159,8 @@ def test_publishing_goes_on_where_it_was(tmp_path, monkeypatch, moves):
     assert again.unchanged
     assert called == []
     assert Index.open(tmp_path / "workspace").fingerprint == expected.fingerprint
-    assert not (tmp_path / "workspace" / ".preparing").exists()
+    # What was not ready yet is kept: a run with its settings would go on with it.
+    assert (tmp_path / "workspace" / ".preparing").exists() == (moves == 0)
 
 
 def test_the_estimate_comes_first_and_is_near(synthetic_root, tmp_path):
@@ -182,6 +192,148 @@ def test_a_small_disk_is_refused_before_anything_is_written(synthetic_root, tmp_
     assert "--workspace" in caught.value.next_step
     left = [path for path in (tmp_path / "workspace").rglob("*") if path.is_file()]
     assert [path.name for path in left] == [".prepare.lock"]
+
+
+def test_more_processes_than_cores_are_no_faster(synthetic_root, tmp_path):
+    estimates = []
+    for workers in (usable_cores(), 64):
+        prepare(synthetic_root, tmp_path / str(workers), workers=workers, announce=estimates.append)
+    few, many = estimates
+    assert many.index_seconds > few.index_seconds / 4
+    assert many.memory_bytes > few.memory_bytes
+    assert few.left_bytes == 0
+
+
+def test_an_interrupted_run_is_told_in_the_estimate(synthetic_root, tmp_path):
+    def stop(stage, done, total):
+        if stage == "joining":
+            raise KeyboardInterrupt
+
+    estimates = []
+    for progress in (stop, None):
+        with suppress(KeyboardInterrupt):
+            prepare(synthetic_root, tmp_path / "w", progress=progress, announce=estimates.append)
+    assert estimates[0].left_bytes == 0
+    assert estimates[1].left_bytes > 10**5
+    assert estimates[1].disk_bytes < estimates[0].disk_bytes
+
+
+@pytest.mark.parametrize("table", [f"{name}.arrow" for name in TABLES])
+def test_a_damaged_description_of_columns_is_found_at_opening(undisturbed, tmp_path, table):
+    shutil.copytree(undisturbed, tmp_path / "workspace")
+    path = tmp_path / "workspace" / "index" / table
+    sound = path.read_bytes()
+    ends = table_ends(path)
+    assert ends["head"] + ends["tail"] < 20_000
+    places = [*range(0, ends["head"], 97), *range(len(sound) - ends["tail"], len(sound), 89)]
+    for place in places:
+        damaged = bytearray(sound)
+        damaged[place] ^= 0x41
+        path.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match="damaged"):
+            Index.open(tmp_path / "workspace")
+
+
+def test_every_flipped_bit_of_the_record_is_found(undisturbed, tmp_path):
+    shutil.copytree(undisturbed, tmp_path / "workspace")
+    path = tmp_path / "workspace" / "index" / "fingerprint.json"
+    sound = path.read_bytes()
+    meaning = json.loads(sound)
+    for place in range(0, len(sound), 13):
+        damaged = bytearray(sound)
+        damaged[place] ^= 1 << place % 7
+        path.write_bytes(damaged)
+        try:
+            Index.open(tmp_path / "workspace")
+        except ArtifactError:
+            continue
+        # White space between values carries nothing.
+        assert json.loads(damaged) == meaning
+
+
+def test_films_of_another_run_are_not_mixed_with_an_open_index(synthetic_root, tmp_path):
+    prepare(synthetic_root, tmp_path / "workspace")
+    index = Index.open(tmp_path / "workspace")
+    message = pickle.dumps(index), pickle.dumps(films_of(index))
+    root = synthetic_root / "mimic-cxr-jpg"
+    prepare_workspace(root, None, tmp_path / "workspace", SIZE + 1, workers=1)
+    with pytest.raises(ArtifactError, match="prepared again"):
+        films_of(index)
+    for part in message:
+        with pytest.raises(ArtifactError, match="prepared again"):
+            pickle.loads(part)
+
+
+def test_an_old_part_that_cannot_be_removed_does_not_hinder_the_new_one(tmp_path, monkeypatch):
+    release = make_release()
+    arguments = (release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba"))
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE)
+    (tmp_path / "workspace" / "images" / ".nfs0001").write_text("in use")
+    remove = shutil.rmtree
+
+    def remove_most(path, **options):
+        # As on a network disk while another process has a file open.
+        if not list(Path(path).rglob(".nfs*")):
+            remove(path, **options)
+
+    monkeypatch.setattr("shutil.rmtree", remove_most)
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE + 1)
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE + 2)
+    monkeypatch.undo()
+    index = Index.open(tmp_path / "workspace")
+    assert films_of(index).size == SIZE + 2
+    assert not prepare_workspace(*arguments, tmp_path / "workspace", SIZE).unchanged
+    assert not (tmp_path / "workspace" / ".preparing").exists()
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999"])
+@pytest.mark.parametrize("kind", ["question", "scene"])
+def test_a_number_without_end_in_a_box_costs_that_box(tmp_path, number, kind):
+    release = make_release()
+    mark = 4711.0
+    if kind == "question":
+        questions = release.questions[STUDIES[0]]["questions"]
+        answers = [answer for question in questions for answer in question["answers"]]
+        answer = next(answer for answer in answers if answer.get("localization"))
+        next(iter(answer["localization"].values()))["bboxes"].append([1.0, 2.0, mark, 9.0])
+    else:
+        region = next(iter(release.scenes[STUDIES[0]]["regions"].values()))
+        next(iter(region["localization"].values()))["bboxes"].append([1.0, 2.0, mark, 9.0])
+    mimic, qba = release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba", zipped=False)
+    for path in qba.rglob("*.json"):
+        path.write_text(path.read_text().replace("4711.0", number))
+    summary = prepare_workspace(mimic, qba, tmp_path / "workspace", SIZE)
+    assert set(summary.counts["rejects"]) == {"box_malformed"}
+    assert summary.counts["questions"]["total"] == 28
+
+
+def test_one_fault_in_many_questions_is_one_reject(tmp_path):
+    release = make_release()
+    for question in release.questions[STUDIES[0]]["questions"]:
+        for answer in question["answers"]:
+            for place in answer.get("localization", {}).values():
+                place["bboxes"] = [[0, 0, 10**6, 10]]
+    mimic, qba = release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba")
+    summary = prepare_workspace(mimic, qba, tmp_path / "workspace", SIZE)
+    assert summary.counts["rejects"] == {"box_outside_image": 1}
+    (row,) = read_rejects(tmp_path / "workspace" / "index" / "rejects.csv")
+    assert row.where.endswith(f"s{STUDIES[0][1]}.qa.json")
+    assert row.detail.endswith("boxes")
+
+
+def test_a_finished_workspace_on_a_read_only_disk_is_up_to_date(tmp_path, monkeypatch):
+    release = make_release()
+    arguments = (release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba"))
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE)
+
+    def refuse(workspace):
+        raise OSError(errno.EROFS, "Read-only file system", str(workspace))
+
+    monkeypatch.setattr("cxrkit.data.prepare.run.lock_workspace", refuse)
+    assert prepare_workspace(*arguments, tmp_path / "workspace", SIZE).unchanged
+    with pytest.raises(ArtifactError, match="cannot be read or written") as caught:
+        prepare_workspace(*arguments, tmp_path / "workspace", SIZE, force=True)
+    assert "permissions" in caught.value.next_step
 
 
 def test_a_patient_in_two_splits_is_found_at_opening(undisturbed, tmp_path):

@@ -1,5 +1,6 @@
 """The program `cxrkit`: its verbs put together, and what each kind of failure ends with."""
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,6 +12,8 @@ from cxrkit.cli.options import read_flag_values
 from cxrkit.errors import CxrkitError
 from cxrkit.version import __version__
 
+# How a traceback names one of the package's own errors: module and class.
+_RAISED = re.compile(r"^cxrkit\.errors\.\w+: ", re.MULTILINE)
 INTERRUPTED = 130  # as shells number a program that Ctrl-C ended
 app = typer.Typer(
     help="Train, evaluate and question chest X-ray models on MIMIC-CXR.",
@@ -80,6 +83,16 @@ def _end_with(error: CxrkitError) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    message = Text.assemble(("error: ", "bold red"), str(error))
+    message = Text.assemble(("error: ", "bold red"), _told(error))
     Console(stderr=True, highlight=False).print(message, soft_wrap=True)
     sys.exit(error.exit_code)
+
+
+def _told(error: CxrkitError) -> str:
+    """Gives the four parts of an error, also of one that was raised in a loading process.
+
+    torch raises such an error again with that process's whole traceback as its only text; the last line with
+    an error of the package begins what was said at first.
+    """
+    text = str(error)
+    return _RAISED.split(text)[-1].rstrip() if text.startswith("Caught ") else text

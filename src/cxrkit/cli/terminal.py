@@ -95,13 +95,18 @@ def estimate_lines(estimate: "Estimate") -> list[str]:
     """
     processes = f"{estimate.workers} process{'es' if estimate.workers > 1 else ''}"
     asked = f" and about {estimate.questions:,} questions" if estimate.questions else ""
-    return [
+    lines = [
         f"to do: {estimate.films:,} films{asked} of {estimate.studies:,} studies, with {processes}",
         f"estimate: {_duration(estimate.film_seconds)} for the films, "
         f"{_duration(estimate.index_seconds)} for the index; "
         f"{_bytes(estimate.memory_bytes)} of memory; "
         f"{_bytes(estimate.disk_bytes)} of disk ({_bytes(estimate.free_bytes)} free)",
     ]
+    if estimate.left_bytes:
+        lines.append(
+            f"an interrupted run left {_bytes(estimate.left_bytes)}: what fits is kept and takes no time"
+        )
+    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from cxrkit.errors import CxrkitError
@@ -70,7 +71,8 @@ def _as_completed(
 ) -> Iterator[tuple[int, _Result]]:
     running: dict[Future[_Result], int] = {}
     for position, unit in enumerate(units):
-        running[pool.submit(_work, task, unit)] = position
+        with _interrupts_ignored():
+            running[pool.submit(_work, task, unit)] = position
         if len(running) >= workers * _AHEAD:
             yield from _take_finished(running)
     while running:
@@ -83,8 +85,20 @@ def _take_finished(running: dict[Future[_Result], int]) -> Iterator[tuple[int, _
         yield running.pop(future), future.result()
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Lets processes start deaf to Ctrl-C, which reaches the whole group: the parent decides what follows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def _begin(start: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    # Ctrl-C reaches the whole group; the parent alone decides what follows.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     global _state

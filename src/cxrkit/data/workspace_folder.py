@@ -2,16 +2,20 @@
 
 import fcntl
 import json
+import logging
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cxrkit.data.index.artifact import FINGERPRINT, INDEX_FILES
+from cxrkit.data.index.artifact import FINGERPRINT, INDEX_FILES, record_checksum
 from cxrkit.errors import ArtifactError
+
+logger = logging.getLogger(__name__)
 
 _OWN_NAMES = frozenset({"index", "images"})
 _BUILDING = ".preparing"
@@ -101,7 +105,19 @@ def lock_workspace(workspace: Path) -> Iterator[Path]:
             ) from error
         _finish_publishing(building, workspace)
         building.mkdir(exist_ok=True)
-        yield building
+        try:
+            yield building
+        finally:
+            if building.is_dir() and not any(building.iterdir()):
+                building.rmdir()
+
+
+def tell_unfinished(workspace: Path) -> None:
+    """Logs what an interrupted run with other settings left: it takes space until finished or deleted."""
+    building = workspace / _BUILDING
+    left = folder_bytes(building)
+    if left:
+        logger.info("%s holds %.1f MB of an interrupted run with other settings", building, left / 1e6)
 
 
 def publish(building: Path, workspace: Path, fingerprint: dict[str, Any]) -> None:
@@ -112,9 +128,12 @@ def publish(building: Path, workspace: Path, fingerprint: dict[str, Any]) -> Non
     Args:
         building: with `index` and `images`, finished and on disk.
         workspace: checked by `check_workspace`.
-        fingerprint: content of `fingerprint.json`.
+        fingerprint: content of `fingerprint.json`, without its checksum.
     """
-    _write_safely(building / _READY, json.dumps(fingerprint, indent=1, sort_keys=True) + "\n")
+    for part in _PARTS:
+        _sync(building / part)
+    record = fingerprint | {"checksum": record_checksum(fingerprint)}
+    _write_safely(building / _READY, json.dumps(record, indent=1, sort_keys=True) + "\n")
     _finish_publishing(building, workspace)
 
 
@@ -125,12 +144,20 @@ def _finish_publishing(building: Path, workspace: Path) -> None:
     (workspace / "index" / FINGERPRINT).unlink(missing_ok=True)
     for part in _PARTS:
         if (building / part).is_dir():
-            shutil.rmtree(workspace / part, ignore_errors=True)
+            if (workspace / part).exists():
+                # Aside, not away: a file of it that is in use may not be removable yet.
+                (workspace / part).rename(_free_name(building / f"old-{part}"))
             (building / part).rename(workspace / part)
+    _sync(workspace)
     _write_safely(workspace / "index" / FINGERPRINT, ready.read_text(encoding="utf-8"))
     # First the mark: a folder that is half removed must not look like a finished one.
     ready.unlink()
     shutil.rmtree(building, ignore_errors=True)
+
+
+def _free_name(path: Path) -> Path:
+    numbered = (path.with_name(f"{path.name}-{number}") for number in count(1))
+    return path if not path.exists() else next(name for name in numbered if not name.exists())
 
 
 def _write_safely(path: Path, text: str) -> None:
@@ -140,6 +167,20 @@ def _write_safely(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.rename(path)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Brings small files of a folder, and the names in it, to the disk; large ones are there already."""
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix in (".json", ".csv"):
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxrkit.data.films.opener import open_films
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.evaluation.films import Film, FilmLookup
 
@@ -18,7 +18,8 @@ def workspace_films(workspace: Path) -> FilmLookup:
     Raises:
         ArtifactError: the index or the image store is missing or unfinished.
     """
-    index, store = Index.open(workspace), open_films(workspace)
+    index = Index.open(workspace)
+    store = films_of(index)
     dicom_ids = index.images.column("dicom_id")
 
     def find(dicom_id: str) -> Film | None:

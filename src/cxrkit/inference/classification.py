@@ -14,7 +14,7 @@ from cxrkit.config import ClassifySettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import labelled_films, make_loader
 from cxrkit.data.batches.transforms import prepare_images
-from cxrkit.data.films.opener import open_films
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.hardware import choose_device, detect_hardware
 from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
@@ -50,7 +50,8 @@ def predict_classifier(
         ArtifactError: model or workspace missing or damaged.
         DataLayoutError: no labelled film in the split.
     """
-    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
+    index = Index.open(settings.data.workspace)
+    store = films_of(index)
     device = torch.device(choose_device(detect_hardware()).name)
     model = CXRClassifier.load(model_path).to(device).eval()
     films = labelled_films(index, store, settings.data, split, seed=settings.training.seed)

@@ -11,7 +11,7 @@ import torch
 from cxrkit.config import VQASettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
-from cxrkit.data.films.opener import open_films
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
@@ -55,7 +55,8 @@ def predict_vqa(
         ArtifactError: model or workspace missing or damaged.
         DataLayoutError: no question passes the filters.
     """
-    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
+    index = Index.open(settings.data.workspace)
+    store = films_of(index)
     predictor = Predictor(model_path)
     _require_same_entities(predictor, index)
     films = evaluation_films(

@@ -7,7 +7,7 @@ from transformers import set_seed
 from cxrkit.config import ClassifySettings
 from cxrkit.data.batches.dataset import Collate
 from cxrkit.data.batches.loading import labelled_films, make_loader
-from cxrkit.data.films.opener import open_films
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.models.backbone import enable_checkpointing
 from cxrkit.models.classifier import CXRClassifier
@@ -36,7 +36,8 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
     require_metric("classify", settings.training.metric_for_best_model)
     require_hub_name(settings.training.hub_model_id)
     require_free_run(settings)
-    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
+    index = Index.open(settings.data.workspace)
+    store = films_of(index)
     set_seed(settings.training.seed)
     films = labelled_films(index, store, settings.data, "train", seed=settings.training.seed)
     validation = labelled_films(index, store, settings.data, "validate", seed=settings.training.seed)

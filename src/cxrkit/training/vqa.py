@@ -10,7 +10,7 @@ from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
 from cxrkit.data.batches.reference_boxes import mean_region_boxes
 from cxrkit.data.batches.tokenize import QuestionTokenizer
-from cxrkit.data.films.opener import open_films
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.losses import LossWeights
@@ -49,7 +49,8 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     require_metric("vqa", settings.training.metric_for_best_model)
     require_hub_name(settings.training.hub_model_id)
     require_free_run(settings)
-    index, store = Index.open(settings.data.workspace), open_films(settings.data.workspace)
+    index = Index.open(settings.data.workspace)
+    store = films_of(index)
     set_seed(settings.training.seed)
     films = training_films(index, store, settings.data, settings.training.seed)
     tokenizer = _tokenizer(settings, index, films)

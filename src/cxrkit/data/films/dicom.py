@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
+# Tag, representation and length: where the next element would begin with them, a file may end instead.
+_ELEMENT_HEAD = 8
+# What a cut-off file is taken for when its missing tags are asked for.
+_WHEN_CUT = frozenset({"dicom_incomplete", "unreadable_image"})
 # What pydicom and the decoders let escape on damaged files, as found by damaging them at random. A plain
 # `except Exception` would also hide mistakes of this program that raise something else.
 _ESCAPING = (
@@ -36,6 +40,28 @@ _ESCAPING = (
     struct.error,
     zlib.error,
 )
+
+
+class _WatchedBytes(io.BytesIO):
+    """A file in memory that notices when its reader wants more than there is.
+
+    pydicom answers the end of a file inside an element with a warning and a data set that lacks tags: what is
+    left looks like a file that never had them.
+
+    Attributes:
+        is_cut: a read gave less than it was asked for, other than at a place where a file may end.
+    """
+
+    is_cut = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Gives so many bytes, fewer at the end."""
+        start = self.tell()
+        data = super().read(size)
+        if size is not None and len(data) < size:
+            may_end = size == _ELEMENT_HEAD and not data and start == self.getbuffer().nbytes
+            self.is_cut = self.is_cut or not may_end
+        return data
 
 
 def decode_dicom(data: bytes, expected: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -62,10 +88,21 @@ def decode_dicom(data: bytes, expected: tuple[int, int]) -> npt.NDArray[np.uint8
     with config.disable_value_validation(), warnings.catch_warnings():
         # pydicom warns of odd values by quoting them; a film is used or rejected, nothing in between.
         warnings.simplefilter("ignore")
+        stream = _WatchedBytes(data)
         try:
-            return _decode(_read(data), expected)
+            return _decode(_read(stream), expected)
+        except FilmError as error:
+            if stream.is_cut and error.code in _WHEN_CUT:
+                raise _cut_off(data) from error
+            raise
         except (*_ESCAPING, BytesLengthException, InvalidDicomError) as error:
+            if stream.is_cut:
+                raise _cut_off(data) from error
             raise FilmError("unreadable_image", type(error).__name__) from error
+
+
+def _cut_off(data: bytes) -> FilmError:
+    return FilmError("truncated_image", f"the file ends inside an element, after {len(data)} bytes")
 
 
 def _require_pydicom() -> None:
@@ -75,11 +112,11 @@ def _require_pydicom() -> None:
         raise missing_dicom_package("pydicom") from error
 
 
-def _read(data: bytes) -> "Dataset":
+def _read(stream: io.BytesIO) -> "Dataset":
     from pydicom import dcmread
 
     tags: list[Any] = [*HEADER_TAGS, *GREY_TAGS, "PixelData"]
-    return dcmread(io.BytesIO(data), specific_tags=tags)
+    return dcmread(stream, specific_tags=tags)
 
 
 def _decode(dataset: "Dataset", expected: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from cxrkit.data.films.decode import decode_film
 from cxrkit.data.films.film_error import FilmError
 from cxrkit.data.films.shape import StoreLayout, letterbox
 from cxrkit.data.films.store_record import StoreRecord, check_image_list, read_store_record
+from cxrkit.data.index.artifact import changed_workspace
 from cxrkit.data.index.opener import Index
 from cxrkit.errors import ArtifactError
 
@@ -66,7 +67,7 @@ class FilmFiles:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FilmFiles.open, (self.workspace,)
+        return _open_again, (self.workspace, self._record.image_list, self.size)
 
     def __len__(self) -> int:
         return self.count
@@ -100,3 +101,10 @@ class FilmFiles:
         square = film if film.shape == (side, side) else letterbox(film, side, pad_x, pad_y)
         square.flags.writeable = False
         return square
+
+
+def _open_again(workspace: Path, image_list: str, size: int) -> FilmFiles:
+    films = FilmFiles.open(workspace)
+    if (films._record.image_list, films.size) != (image_list, size):
+        raise changed_workspace(workspace)
+    return films

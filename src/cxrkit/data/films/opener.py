@@ -6,6 +6,21 @@ from cxrkit.data.films.on_the_fly import FilmFiles
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.films.store_record import read_store_record
 from cxrkit.data.films.stored import ImageStore
+from cxrkit.data.index import Index
+
+
+def films_of(index: Index) -> FilmSource:
+    """Gives the films of an opened index.
+
+    Args:
+        index: the opened index.
+
+    Raises:
+        ArtifactError: the films are damaged, or the workspace was prepared again since the index was opened.
+    """
+    films = open_films(index.workspace)
+    index.require_current()
+    return films
 
 
 def open_films(workspace: Path) -> FilmSource:

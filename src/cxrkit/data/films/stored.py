@@ -16,6 +16,7 @@ from cxrkit.data.films.store_record import (
     read_store_record,
     unusable_store,
 )
+from cxrkit.data.index.artifact import changed_workspace
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class ImageStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process maps the shards itself instead of receiving a copy.
-        return ImageStore.open, (self.workspace,)
+        return _open_again, (self.workspace, self._record.image_list, self.size)
 
     def __len__(self) -> int:
         return self.count
@@ -101,6 +102,13 @@ class ImageStore:
         )
         square.flags.writeable = False
         return square
+
+
+def _open_again(workspace: Path, image_list: str, size: int) -> ImageStore:
+    store = ImageStore.open(workspace)
+    if (store._record.image_list, store.size) != (image_list, size):
+        raise changed_workspace(workspace)
+    return store
 
 
 def _map_shards(record: StoreRecord) -> tuple[npt.NDArray[np.uint8], ...]:

@@ -1,8 +1,13 @@
 """The record of a finished index, `fingerprint.json`, and the errors about what is wrong with one."""
 
+import hashlib
 import json
+import os
+import zlib
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from cxrkit.data.index.schemas import SCHEMA_VERSION, TABLES
 from cxrkit.errors import ArtifactError
@@ -10,9 +15,11 @@ from cxrkit.errors import ArtifactError
 FINGERPRINT = "fingerprint.json"
 INDEX_FILES = (*(f"{table}.arrow" for table in TABLES), "vocabularies.json", "rejects.csv")
 _KEYS: dict[str, type] = {
+    "checksum": str,
     "fingerprint": str,
     "file_bytes": dict,
     "file_sha256": dict,
+    "table_ends": dict,
     "image_list": str,
     "films_signature": str,
     "inputs_signature": str,
@@ -58,7 +65,15 @@ def read_fingerprint(workspace: Path) -> dict[str, Any]:
     missing = _unusable_keys(record)
     if missing:
         raise damaged(path, f"no usable {', '.join(missing)} in it", workspace)
+    if record["checksum"] != record_checksum(record):
+        raise damaged(path, "its checksum does not fit", workspace)
     return record
+
+
+def record_checksum(record: dict[str, Any]) -> str:
+    """Gives the hex sha256 of a record without its own `checksum`."""
+    content = {name: value for name, value in record.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _unusable_keys(record: dict[str, Any]) -> list[str]:
@@ -71,6 +86,9 @@ def _unusable_keys(record: dict[str, Any]) -> list[str]:
     for key, kind in (("file_bytes", int), ("file_sha256", str)):
         if key not in wrong:
             wrong += [f"{key}.{name}" for name in INDEX_FILES if _lacks(record[key], name, (kind,))]
+    if "table_ends" not in wrong:
+        names = [f"{table}.arrow" for table in TABLES]
+        wrong += [f"table_ends.{name}" for name in names if _lacks(record["table_ends"], name, (dict,))]
     return wrong
 
 
@@ -78,11 +96,14 @@ def _lacks(record: dict[str, Any], name: str, kinds: tuple[type, ...]) -> bool:
     return name not in record or not isinstance(record[name], kinds)
 
 
-def check_sizes(workspace: Path, record: dict[str, Any]) -> None:
-    """Returns when every file of the index has its recorded size.
+def check_files(workspace: Path, record: dict[str, Any]) -> None:
+    """Returns when every file of the index has its recorded size, and every table its recorded head and tail.
+
+    Head and tail say where the columns are; they are a few kilobytes however many rows there are. The
+    columns themselves are checked by `cxrkit verify`.
 
     Raises:
-        ArtifactError: one has not, or is missing.
+        ArtifactError: a file is missing or damaged.
     """
     for name, size in record["file_bytes"].items():
         path = workspace / "index" / name
@@ -90,6 +111,44 @@ def check_sizes(workspace: Path, record: dict[str, Any]) -> None:
         if found != size:
             state = "it is missing" if found is None else f"{found} bytes instead of {size}"
             raise damaged(path, state, workspace)
+    for name, ends in record["table_ends"].items():
+        path = workspace / "index" / name
+        if ends_checksum(path, ends["head"], ends["tail"]) != ends["crc32"]:
+            raise damaged(path, "the description of its columns is not what was written", workspace)
+
+
+def table_ends(path: Path) -> dict[str, int]:
+    """Gives how many bytes of an Arrow file lie before and after its columns, and their CRC-32."""
+    size = path.stat().st_size
+    with pa.memory_map(str(path), "r") as source:
+        base = source.read_buffer().address
+        source.seek(0)
+        file = pa.ipc.open_file(source)
+        batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+        buffers = [buffer for batch in batches for column in batch.columns for buffer in column.buffers()]
+        places = [(buffer.address - base, buffer.size) for buffer in buffers if buffer is not None]
+    inside = [(start, length) for start, length in places if 0 <= start < size and length]
+    head = min((start for start, _ in inside), default=size)
+    tail = size - max((start + length for start, length in inside), default=size)
+    return {"head": head, "tail": tail, "crc32": ends_checksum(path, head, tail)}
+
+
+def ends_checksum(path: Path, head: int, tail: int) -> int:
+    """Gives the CRC-32 of the first and last bytes of a file."""
+    with path.open("rb") as stream:
+        checksum = zlib.crc32(stream.read(head))
+        stream.seek(-tail, os.SEEK_END)
+        return zlib.crc32(stream.read(tail), checksum)
+
+
+def changed_workspace(workspace: Path) -> ArtifactError:
+    """Gives the error about a workspace that was prepared again while it was in use."""
+    return ArtifactError(
+        "the workspace was prepared again while it was in use",
+        expected="the index that was opened first",
+        found=f"another one in {workspace}",
+        next_step="run the command again; it then reads the new workspace as a whole",
+    )
 
 
 def damaged(path: Path, found: str, workspace: Path) -> ArtifactError:

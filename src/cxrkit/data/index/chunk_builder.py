@@ -104,7 +104,7 @@ class _Chunk:
             boxes, observations = self._scenes.add_study(study, scene)
             self._scenes.check_references(scene, references)
         self._studies.append((added, boxes, observations, added > 0, scene is not None))
-        self._counts.dropped_boxes += study.report_elsewhere()
+        self._counts.dropped_boxes += study.report_unusable()
 
     def add_stray(self, stray: StrayStudy) -> None:
         data = self._read(self._state.questions, stray.key, stray.questions, "qa")
@@ -115,20 +115,26 @@ class _Chunk:
         data = self._read(self._state.questions, work.key, work.questions, "qa")
         if data is None:
             return 0, {}
-        decoder, place = self._state.decoder, member_place(work.key, "qa")
+        place = member_place(work.key, "qa")
         try:
-            try:
-                questions = decoder.raw_questions(data, work.key)
-                if questions is None:
-                    self._note([NO_QUESTIONS], work.key, place)
-                return self._questions.add_study(study, work.split, questions or ())
-            except NOT_AS_DOCUMENTED:
-                questions, problems = decoder.salvaged_questions(data, work.key)
-                self._note(problems, work.key, place)
-                return self._questions.add_study(study, work.split, questions)
+            return self._add_decoded(study, work, data, place)
         except RecordError as error:
             self._rejects.add(Reject(error.code, "member", *work.key, where=place, detail=error.detail))
             return 0, {}
+
+    def _add_decoded(
+        self, study: StudyContext, work: StudyWork, data: bytes, place: str
+    ) -> tuple[int, References]:
+        decoder, add = self._state.decoder, self._questions.add_study
+        try:
+            questions = decoder.raw_questions(data, work.key)
+            if questions is None:
+                self._note([NO_QUESTIONS], work.key, place)
+            return add(study, work.split, questions or ())
+        except NOT_AS_DOCUMENTED:
+            questions, problems = decoder.salvaged_questions(data, work.key)
+        self._note(problems, work.key, place)
+        return add(study, work.split, questions)
 
     def _read_scene(self, work: StudyWork) -> SceneGraphFile | None:
         data = self._read(self._state.scenes, work.key, work.scene, "scene_graph")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from cxrkit.data.index.artifact import check_sizes, damaged, read_fingerprint
+from cxrkit.data.index.artifact import changed_workspace, check_files, damaged, read_fingerprint
 from cxrkit.data.index.lookup import QuestionRecord, question_record
 from cxrkit.data.index.schemas import FLAG, TABLES, table_schema
 from cxrkit.errors import ArtifactError
@@ -79,7 +79,7 @@ class Index:
                 patient in two splits.
         """
         record = read_fingerprint(workspace)
-        check_sizes(workspace, record)
+        check_files(workspace, record)
         folder = workspace / "index"
         tables = {name: _open_table(folder, name, workspace) for name in TABLES}
         sources = record["sources"]
@@ -106,7 +106,17 @@ class Index:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process maps the files itself instead of receiving a copy.
-        return Index.open, (self.workspace,)
+        return _open_again, (self.workspace, self.fingerprint, self.settings)
+
+    def require_current(self) -> None:
+        """Returns when the workspace is still the one that was opened.
+
+        Raises:
+            ArtifactError: it was prepared again since: films and rows need not belong together.
+        """
+        record = read_fingerprint(self.workspace)
+        if (record["fingerprint"], record["settings"]) != (self.fingerprint, self.settings):
+            raise changed_workspace(self.workspace)
 
     def column(self, table: str, name: str) -> npt.NDArray[Any]:
         """Gives a column as a read-only array on the memory map: `[rows]`, labels `[rows, 14]`.
@@ -148,6 +158,13 @@ class Index:
         """Gives the file of a film; `path` in the table always starts with `files/`, the folder may not."""
         relative = Path(self.images.column("path")[image_row].as_py())
         return self.image_folder / relative.relative_to("files")
+
+
+def _open_again(workspace: Path, fingerprint: str, settings: dict[str, Any]) -> Index:
+    index = Index.open(workspace)
+    if (index.fingerprint, index.settings) != (fingerprint, settings):
+        raise changed_workspace(workspace)
+    return index
 
 
 def column_array(values: "pa.ChunkedArray[Any]") -> npt.NDArray[Any]:
@@ -216,7 +233,7 @@ def _open_table(folder: Path, name: str, workspace: Path) -> pa.Table:
     try:
         file = pa.ipc.open_file(pa.memory_map(str(path), "r"))
         table = file.read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise damaged(path, str(error).splitlines()[0], workspace) from error
     if not table.schema.equals(table_schema(name)) or file.num_record_batches > 1:
         raise damaged(path, "its columns are not those of the format", workspace)

@@ -79,7 +79,7 @@ class QuestionRows:
                 where = f"{place}:question {position}"
                 study.rejects.add(Reject(str(error), "question", *study.key, question_id=name, where=where))
             else:
-                self._add(study, asked, kind, place, box_sets)
+                self._add(study, asked, kind, box_sets)
         self._splits += [split] * len(seen)
         return len(seen), references
 
@@ -88,7 +88,6 @@ class QuestionRows:
         study: StudyContext,
         asked: AskedQuestion,
         kind: int,
-        place: str,
         box_sets: dict[tuple[int, ...], int],
     ) -> None:
         question, form, placed, rating = asked
@@ -103,7 +102,7 @@ class QuestionRows:
         for number in main:
             boxes = placed[number]
             if boxes.faults or boxes.elsewhere:
-                study.note_unusable(boxes, place, question.question_id or "")
+                study.note_unusable(boxes, "qa")
             if boxes.boxes:
                 used.append(boxes)
                 if boxes.is_trustworthy:

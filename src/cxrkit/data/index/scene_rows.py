@@ -9,7 +9,6 @@ from cxrkit.data.index.counts import IndexCounts
 from cxrkit.data.index.placed_boxes import Corners, place_boxes
 from cxrkit.data.index.study_context import StudyContext
 from cxrkit.data.index.targets import all_bits, entity_bits, region_bits, worst_severity
-from cxrkit.data.qba.members import member_place
 from cxrkit.data.qba.records import (
     Observation,
     SceneGraphFile,
@@ -42,13 +41,12 @@ class SceneRows:
     def add_study(self, study: StudyContext, scene: SceneGraphFile) -> tuple[int, int]:
         """Adds region boxes and observations of one study, in the order of the file; gives their numbers."""
         before = len(self._boxes), len(self._observations)
-        place = member_place(study.key, "scene_graph")
         for name, region in (scene.regions or {}).items():
             number = self.names["regions"].find(name)
             if region is None:
                 continue
             placed = place_boxes(region.localization, study.films)
-            study.note_unusable(placed, f"{place}:region {name}")
+            study.note_unusable(placed, "scene_graph")
             node = self._node(name)
             seen: set[tuple[int, Corners]] = set()
             for box in placed.boxes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from cxrkit.data.index.placed_boxes import FilmOfStudy, PlacedBoxes
-from cxrkit.data.qba.members import StudyKey
+from cxrkit.data.qba.members import StudyKey, member_place
 from cxrkit.data.rejects import Reject, RejectLog
 
 
@@ -17,7 +17,7 @@ class StudyContext:
         films: accepted films by dicom_id.
         rejected_films: dicom_ids of films of the study that were rejected.
         rejects: takes what fails.
-        elsewhere: boxes on films that are not accepted: (code, dicom_id) -> number.
+        unusable: boxes that were left out: (code, dicom_id, file) -> number of uses.
     """
 
     study_row: int
@@ -25,25 +25,32 @@ class StudyContext:
     films: dict[str, FilmOfStudy]
     rejected_films: frozenset[str]
     rejects: RejectLog
-    elsewhere: dict[tuple[str, str], int] = field(default_factory=dict)
+    unusable: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
-    def note_unusable(self, placed: PlacedBoxes, where: str, question_id: str = "") -> None:
+    def note_unusable(self, placed: PlacedBoxes, suffix: str) -> None:
         """Takes the unusable boxes of one use of a localization.
 
         Args:
             placed: the localization.
-            where: file (and region) for the rejects.
-            question_id: the question for the rejects.
+            suffix: of the file that it stands in: `qa` or `scene_graph`.
         """
         for code, dicom_id in placed.faults:
-            self.rejects.add(Reject(code, "box", *self.key, dicom_id, question_id, where))
+            self._count(code, dicom_id, suffix, 1)
         for dicom_id, number in placed.elsewhere:
             rejected = dicom_id in self.rejected_films
-            key = ("box_on_rejected_image" if rejected else "box_on_unknown_image", dicom_id)
-            self.elsewhere[key] = self.elsewhere.get(key, 0) + number
+            # Questions and scene graph name the same films: one row for both.
+            self._count("box_on_rejected_image" if rejected else "box_on_unknown_image", dicom_id, "", number)
 
-    def report_elsewhere(self) -> int:
-        """Writes one reject per film with boxes that was not accepted, and gives the number of boxes."""
-        for (code, dicom_id), number in self.elsewhere.items():
-            self.rejects.add(Reject(code, "box", *self.key, dicom_id, detail=f"{number} boxes"))
-        return sum(self.elsewhere.values())
+    def _count(self, code: str, dicom_id: str, suffix: str, number: int) -> None:
+        key = (code, dicom_id, suffix)
+        self.unusable[key] = self.unusable.get(key, 0) + number
+
+    def report_unusable(self) -> int:
+        """Writes one reject per film and reason, and gives the number of boxes on films not accepted.
+
+        A box recurs in many questions of its study: a row for each use would be millions for one fault.
+        """
+        for (code, dicom_id, suffix), number in self.unusable.items():
+            where = member_place(self.key, suffix) if suffix else ""
+            self.rejects.add(Reject(code, "box", *self.key, dicom_id, "", where, f"{number} boxes"))
+        return sum(number for (_, _, suffix), number in self.unusable.items() if not suffix)

@@ -20,6 +20,7 @@ from cxrkit.data.index.units import IndexPlan
 from cxrkit.data.qba.vocabularies import NameTable
 from cxrkit.data.workspace_folder import folder_bytes
 from cxrkit.errors import ArtifactError
+from cxrkit.hardware import usable_cores
 
 _SAMPLED_STUDIES = 16
 # Measured with benchmarks/index.py: see its README for the figures.
@@ -37,9 +38,10 @@ class Estimate:
         films: number of films to decode.
         studies: number of studies to index.
         questions: number of questions, estimated.
-        film_seconds: decoding all films with the workers given.
-        index_seconds: reading all questions and scene graphs.
+        film_seconds: decoding all films; what an interrupted run finished counts too.
+        index_seconds: reading all questions and scene graphs; likewise.
         disk_bytes: what the run will write, beside what an interrupted run left.
+        left_bytes: what an interrupted run left and this one may go on with.
         free_bytes: what is free where the workspace is.
         memory_bytes: of all processes together.
         workers: number of processes.
@@ -51,6 +53,7 @@ class Estimate:
     film_seconds: float
     index_seconds: float
     disk_bytes: int
+    left_bytes: int
     free_bytes: int
     memory_bytes: int
     workers: int
@@ -100,15 +103,18 @@ def estimate_run(
     """
     seconds_per_film, _ = sample_speed(films, layout)
     study_seconds, study_bytes, study_questions = _sample_studies(plan, names, building)
-    studies = plan.studies.height
+    studies, left = plan.studies.height, folder_bytes(building)
+    # More processes than cores share the cores.
+    at_once = min(workers, usable_cores())
     disk = store_bytes(films, layout) + len(films) * _FILM_BYTES + int(studies * study_bytes * _COPIES)
     return Estimate(
         films=len(films),
         studies=studies,
         questions=round(studies * study_questions),
-        film_seconds=seconds_per_film * len(films) / workers,
-        index_seconds=study_seconds * studies / workers,
-        disk_bytes=max(disk - folder_bytes(building), 0),
+        film_seconds=seconds_per_film * len(films) / at_once,
+        index_seconds=study_seconds * studies / at_once,
+        disk_bytes=max(disk - left, 0),
+        left_bytes=left,
         free_bytes=shutil.disk_usage(building).free,
         memory_bytes=(_MAIN_MB + _WORKER_MB * workers) * 1_000_000 + studies * _STUDY_BYTES,
         workers=workers,

@@ -1,5 +1,6 @@
 """Makes the workspace from the two data sets, going on where an interrupted run stopped."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -18,9 +19,9 @@ from cxrkit.data.films.opener import open_films
 from cxrkit.data.films.shape import Padding, StoreLayout
 from cxrkit.data.films.writer import write_films
 from cxrkit.data.index import Index
-from cxrkit.data.index.artifact import FINGERPRINT, INDEX_FILES, read_fingerprint
+from cxrkit.data.index.artifact import FINGERPRINT, INDEX_FILES, read_fingerprint, table_ends
 from cxrkit.data.index.builder import build_chunks
-from cxrkit.data.index.schemas import SCHEMA_VERSION
+from cxrkit.data.index.schemas import SCHEMA_VERSION, TABLES
 from cxrkit.data.index.tables import write_tables
 from cxrkit.data.index.units import IndexPlan, plan_index
 from cxrkit.data.mimic_cxr.films import FilmTable, read_films
@@ -39,6 +40,7 @@ from cxrkit.data.workspace_folder import (
     check_workspace,
     lock_workspace,
     publish,
+    tell_unfinished,
 )
 from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.hardware import usable_cores
@@ -113,12 +115,17 @@ def prepare_workspace(
         sources = find_sources(mimic_cxr_path, mimic_qa_path)
         check_outside_sources(workspace, sources.folders)
         check_workspace(workspace)
+        signature = inputs_signature(sources.mimic, sources.qba)
+        # Looked at without the lock first: a finished workspace may lie on a disk that is read only.
+        old = None if force else _up_to_date(workspace, sources, layout, signature)
+        if old is not None:
+            logger.info("the workspace %s is up to date", workspace)
+            tell_unfinished(workspace)
+            return PreparedSummary(workspace, old["fingerprint"], old["counts"], True)
         with lock_workspace(workspace) as building:
-            signature = inputs_signature(sources.mimic, sources.qba)
+            # An interrupted run may have been only just short of this.
             old = None if force else _up_to_date(workspace, sources, layout, signature)
             if old is not None:
-                logger.info("the workspace %s is up to date", workspace)
-                shutil.rmtree(building, ignore_errors=True)
                 return PreparedSummary(workspace, old["fingerprint"], old["counts"], True)
             run = _Run(building, sources, layout, signature, workers or usable_cores(), progress)
             record = run.build(announce)
@@ -135,9 +142,16 @@ def _system_errors_told(workspace: Path) -> Iterator[None]:
             "a file or folder cannot be read or written while preparing",
             expected=f"readable data sets, and a writable folder with enough space at {workspace}",
             found=f"{error.filename or workspace}: {error.strerror or error}",
-            next_step="mend the permissions, free some space, or choose another folder with --workspace; "
-            "what is finished is kept and gone on with",
+            next_step=f"{_remedy(error)}; then run the command again, what is finished is kept",
         ) from error
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space, or choose another folder with --workspace"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "mend the permissions, or choose another folder with --workspace"
+    return "look after the disk, or choose another folder with --workspace"
 
 
 def store_settings(layout: StoreLayout) -> dict[str, object]:
@@ -276,6 +290,7 @@ class _Run:
             "fingerprint": hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
             "file_bytes": {name: (folder / name).stat().st_size for name in INDEX_FILES},
             "file_sha256": digests,
+            "table_ends": {f"{table}.arrow": table_ends(folder / f"{table}.arrow") for table in TABLES},
             "image_list": image_list_fingerprint(films["dicom_id"].to_list()),
             "sources": self.sources.as_json(),
             "settings": store_settings(self.layout),

@@ -38,15 +38,20 @@ class ExtractedPlace(NamedTuple):
 Place = ZippedPlace | ExtractedPlace
 
 
+# A member may unpack to more than it says: one byte too many is enough to tell.
 def _inflate(data: bytes, size: int) -> bytes:
-    return zlib.decompress(data, -zlib.MAX_WBITS, max(size, 1))
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, size + 1)
+
+
+def _unpack_bzip2(data: bytes, size: int) -> bytes:
+    return bz2.BZ2Decompressor().decompress(data, size + 1)
 
 
 # By the numbers of the zip format: stored, deflate, bzip2.
 METHODS: dict[int, Callable[[bytes, int], bytes]] = {
     0: lambda data, size: data,
     8: _inflate,
-    12: lambda data, size: bz2.decompress(data),
+    12: _unpack_bzip2,
 }
 
 

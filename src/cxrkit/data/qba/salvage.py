@@ -41,14 +41,23 @@ class Problem(NamedTuple):
 
 
 def load_leniently(data: bytes) -> Any:
-    """Reads JSON as Python writes it: NaN, its way of saying "missing", becomes null; Infinity is a number.
+    """Reads JSON as Python writes it: NaN, its way of saying "missing", becomes null.
+
+    Infinite numbers, which JSON cannot write, become texts: no place expects them there.
 
     Raises:
         ValueError: it is not JSON.
         RecursionError: it is nested too deeply.
     """
-    content = json.loads(data, parse_constant=lambda name: None if name == "NaN" else float(name))
+    content = json.loads(
+        data, parse_constant=lambda name: None if name == "NaN" else name, parse_float=_finite_or_text
+    )
     return _with_whole_characters(content)
+
+
+def _finite_or_text(number: str) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else number
 
 
 def _with_whole_characters(value: Any) -> Any:

@@ -62,7 +62,7 @@ class NameTable:
             raise DataLayoutError(
                 f"there are too many different {self.kind}",
                 expected=f"at most {NAME_LIMIT:,} names; the release has a few hundred",
-                found=f"more than that in {self.source}; the last: {list(self.number)[-1]!r:.60}",
+                found=f"{len(self.number):,} in {self.source}",
                 next_step="use MIMIC-Ext-CXR-QBA as released; names made up per study cannot be a vocabulary",
             )
 
