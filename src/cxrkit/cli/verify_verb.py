@@ -111,12 +111,12 @@ def _prepare_again(workspace: Path) -> str:
         sources = read_fingerprint(workspace)["sources"]
     except (ArtifactError, OSError):
         again = shlex.join(["cxrkit", "prepare", "--force", *data_options(None, None, workspace)])
-        return f"run `{again}` with the paths of the two data sets"
+        return f"run `{again}` with the paths and settings of before"
     questions = sources["mimic_ext_cxr_qba_path"]
     named = data_options(
         Path(sources["mimic_cxr_jpg_path"]), None if questions is None else Path(questions), workspace
     )
-    return f"run `{shlex.join(['cxrkit', 'prepare', '--force', *named])}`"
+    return f"run `{shlex.join(['cxrkit', 'prepare', '--force', *named])}` with the settings of before"
 
 
 def _verify_raw(
@@ -193,15 +193,17 @@ def _files_folder(root: Path) -> Path:
 def _show_raw(name: str, report: "RawReport", terminal: "Terminal") -> bool:
     terminal.say(f"{name}: {report.checked:,} of {report.listed:,} listed files are there and were read")
     for title, files in (
-        ("have another content than listed", report.mismatched),
-        ("cannot be read", report.unreadable),
-        ("are listed and not there", report.missing),
-        ("are there and not listed", report.unlisted),
+        ("with another content than listed", report.mismatched),
+        ("that cannot be read", report.unreadable),
+        ("listed and not there", report.missing),
+        ("there and not listed", report.unlisted),
     ):
         if files:
-            _list(f"{len(files):,} {title}", files, terminal)
+            _list(f"{len(files):,} file{'s' if len(files) > 1 else ''} {title}", files, terminal)
     if report.is_whole:
         terminal.say(f"whole: every file of {name} is as released")
+    else:
+        terminal.say("next: download again what is listed here, and prepare the workspace again")
     return report.is_whole
 
 

@@ -182,6 +182,48 @@ def test_a_missing_tag_is_named(tag):
     assert (caught.value.code, caught.value.detail) == ("dicom_incomplete", tag)
 
 
+def compressed_kinds():
+    for syntax in (uid.RLELossless, uid.JPEGLSLossless, uid.JPEG2000Lossless):
+        dataset = dicom_dataset(CODES)
+        dataset.compress(syntax)
+        yield dataset
+    yield encapsulated(encoded(GREY), GREY, 8, uid.JPEGBaseline8Bit)
+
+
+def test_a_compressed_film_that_is_cut_off_is_truncated():
+    for dataset in compressed_kinds():
+        whole = dicom_bytes(dataset)
+        pixels = whole.index(b"\xe0\x7f\x10\x00")
+        lengths = [len(whole) * percent // 100 for percent in range(5, 96, 5)]
+        # Every place from the pixels' head through their table of frames, and before the end mark.
+        lengths += [*range(pixels + 1, pixels + 40), *range(len(whole) - 12, len(whole) - 4)]
+        for length in lengths:
+            with pytest.raises(FilmError) as caught:
+                decode_dicom(whole[:length], SIZE)
+            assert caught.value.code == "truncated_image", (dataset.file_meta.TransferSyntaxUID, length)
+
+
+def test_a_film_that_is_cut_off_in_its_header_is_truncated():
+    whole = dicom_bytes(dicom_dataset(CODES))
+    start, rows = whole.index(b"\x08\x00\x16\x00UI"), whole.index(b"\x28\x00\x10\x00US")
+    codes = []
+    for length in range(start, rows):
+        with pytest.raises(FilmError) as caught:
+            decode_dicom(whole[:length], SIZE)
+        codes.append(caught.value.code)
+    # Where an element ends, a cut-off file and a whole one without the other tags are the same bytes.
+    assert set(codes) == {"truncated_image", "dicom_incomplete"}
+    assert codes.count("dicom_incomplete") < 8
+
+
+def test_a_whole_compressed_film_without_its_rows_is_incomplete():
+    for dataset in compressed_kinds():
+        del dataset.Rows
+        with pytest.raises(FilmError) as caught:
+            grey_of(dataset)
+        assert (caught.value.code, caught.value.detail) == ("dicom_incomplete", "Rows")
+
+
 def test_a_missing_transfer_syntax():
     data = dicom_bytes(dicom_dataset(CODES)).replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI", 1)
     with pytest.raises(FilmError) as caught:

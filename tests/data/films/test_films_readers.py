@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from film_folder import make_films
+from PIL import Image
 
 from cxrkit.data.films import on_the_fly, store_record
+from cxrkit.data.films import verify_store as verify_module
 from cxrkit.data.films.film_list import image_list_fingerprint
 from cxrkit.data.films.on_the_fly import FilmFiles
 from cxrkit.data.films.opener import open_films
@@ -151,10 +153,15 @@ def test_a_damaged_store_is_not_opened(make_workspace, damage):
 def test_a_store_of_other_films_is_not_opened(make_workspace, monkeypatch):
     workspace = make_workspace()
     monkeypatch.setattr(store_record, "read_fingerprint", lambda workspace: {"image_list": "another"})
-    for read in (ImageStore.open, FilmFiles.open, verify_store):
+    for read in (ImageStore.open, FilmFiles.open):
         with pytest.raises(ArtifactError, match="image store") as caught:
             read(workspace)
         assert "other films" in caught.value.found
+    shard = workspace / "images" / "shard-00000.bin"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    damages = verify_store(workspace)
+    assert (damages[0].file, damages[1].file) == ("manifest.json", shard.name)
+    assert "other films" in damages[0].found
 
 
 def test_a_store_without_pixels_is_no_image_store(make_workspace):
@@ -214,16 +221,86 @@ def test_all_damage_is_found_at_once(make_workspace, accepted):
     assert [damage.found for damage in verify_store(workspace)] == ["it is missing"]
 
 
-def test_films_that_are_not_stored_are_verified_by_decoding(make_workspace, accepted, monkeypatch):
-    workspace = make_workspace(stored=False)
-    assert verify_store(workspace) == []
-    index = on_the_fly.Index.open(workspace)
-    monkeypatch.setattr(
-        index, "image_path", lambda row: Path("gone.jpg") if row == 8 else accepted[row].paths[0]
-    )
-    assert [(damage.file, damage.dicom_id) for damage in verify_store(workspace)] == [
-        ("gone.jpg", accepted[8].dicom_id)
+def test_a_shard_that_the_disk_does_not_give_is_a_damage(make_workspace, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(5, "Input/output error")
+
+    workspace = make_workspace()
+    monkeypatch.setattr(verify_module, "shard_fault", refuse)
+    assert verify_store(workspace) == [
+        ("shard-00000.bin", "", "it cannot be read: Input/output error"),
     ]
+
+
+@pytest.fixture
+def film_workspace(synthetic_root, tmp_path):
+    """Makes a real workspace that keeps no pixels, of films that may be changed."""
+    from cxrkit.data.prepare import prepare_workspace
+
+    def make(padding="square"):
+        shutil.copytree(synthetic_root / "mimic-cxr-jpg", tmp_path / "films")
+        folder = tmp_path / "prepared"
+        prepare_workspace(
+            tmp_path / "films",
+            None,
+            folder,
+            image_store_size=48,
+            image_store=False,
+            image_store_padding=padding,
+            workers=1,
+        )
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("padding", ["square", "none"])
+def test_films_that_are_not_stored_are_verified_by_their_pixels(film_workspace, padding):
+    workspace = film_workspace(padding)
+    progress = []
+    assert verify_store(workspace, lambda *state: progress.append(state)) == []
+    films = FilmFiles.open(workspace)
+    assert progress[-1] == (films.count, films.count)
+    changed, lost = films.path(3), films.path(5)
+    picture = Image.open(changed)
+    picture.transpose(Image.Transpose.ROTATE_180).save(changed, quality=95)
+    lost.unlink()
+    assert verify_store(workspace) == [
+        (
+            str(changed),
+            changed.stem,
+            "its pixels are not those that were checked: another file, or another decoder",
+        ),
+        (str(lost), lost.stem, "missing_image"),
+    ]
+
+
+def test_without_the_table_of_films_none_is_checked(film_workspace):
+    workspace = film_workspace()
+    (workspace / "index/texts.arrow").unlink()
+    assert verify_store(workspace) == []
+    table = workspace / "index/images.arrow"
+    data = bytearray(table.read_bytes())
+    data[len(data) // 2] ^= 1
+    table.write_bytes(data)
+    told = "no film could be checked: index/images.arrow is not what was written"
+    assert verify_store(workspace) == [("manifest.json", "", told)]
+    table.unlink()
+    assert "No such file" in verify_store(workspace)[0].found
+    (workspace / "index/fingerprint.json").unlink()
+    assert [damage.found for damage in verify_store(workspace)] == [
+        "it does not fit the index: an index folder without fingerprint.json"
+    ]
+
+
+def test_a_worker_refuses_films_of_another_workspace(film_workspace):
+    from cxrkit.data.prepare import prepare_workspace
+
+    workspace = film_workspace()
+    message = pickle.dumps(FilmFiles.open(workspace))
+    prepare_workspace(workspace.parent / "films", None, workspace, 64, image_store=False, workers=1)
+    with pytest.raises(ArtifactError, match="prepared again"):
+        pickle.loads(message)
 
 
 def test_a_prepared_workspace(workspace, tmp_path):
