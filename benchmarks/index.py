@@ -1,24 +1,36 @@
 """Index: questions per second of `cxrkit prepare`, beside plain JSON into dicts; memory; opening; lookups.
 
-The baseline reads the first studies of the same archives in one process, as the earlier systems did, and
-makes the same targets; its rate does not depend on how many it reads. `--workers` is for cxrkit alone.
+The baseline reads studies of the same archives, as the earlier systems did, and makes the same targets: in
+one process, as those systems did (`ratio`), and in as many at once as cxrkit has (`ratio_same_processes`).
+Its rate does not depend on how many studies it reads; it writes nothing, and starting it is left out. The
+time of cxrkit runs from the last film to the finished workspace, with the start of its processes. The run
+fails unless both count the same questions and as many answered with yes.
 """
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from large_dataset import QUESTIONS_PER_STUDY, make_large_dataset
 from measure import peak_memory, show, tree_pss_mb
 from plain_index import load_samples
 
+from cxrkit.vocabulary import QUESTION_TYPES, Head
+
 BASELINE_STUDIES = 200
 LOOKUPS = 2000
+PROCESSES_START_WITHIN_S = 300
 
 
 def prepare(data: Path, workspace: Path, workers: int) -> dict[str, float]:
@@ -82,24 +94,81 @@ def in_new_process(*arguments: str) -> tuple[dict[str, float], float]:
     return json.loads(output.splitlines()[-1]), peak.megabytes
 
 
-def baseline(data: Path, studies: int) -> float:
-    """Gives the questions per second of the plain way."""
+class PlainRun(NamedTuple):
+    """What one plain process read, and when (`time.perf_counter` is one clock for all processes)."""
+
+    questions: int
+    yes: int
+    start: float
+    end: float
+
+
+_started: list[Barrier] = []
+
+
+def start_plain_process(barrier: Barrier) -> None:
+    _started.append(barrier)
+
+
+def read_plainly(data: Path, first: int, end: int) -> PlainRun:
+    """Reads studies `first` to `end` in a process of its own, from when all processes are ready."""
     import polars as pl
 
     table = pl.read_csv(data / "mimic-cxr-jpg" / "mimic-cxr-2.0.0-metadata.csv")
     sizes = {row[0]: (row[2], row[1]) for row in table.select("dicom_id", "Rows", "Columns").iter_rows()}
-    start = time.perf_counter()
-    samples = load_samples(data / "mimic-ext-cxr-qba", min(studies, BASELINE_STUDIES), sizes)
-    return len(samples) / (time.perf_counter() - start)
+    qba = data / "mimic-ext-cxr-qba"
+    with zipfile.ZipFile(qba / "qa.zip") as asked, zipfile.ZipFile(qba / "scene_data.zip") as scenes:
+        names = asked.namelist()[first:end]
+        _started[0].wait(PROCESSES_START_WITHIN_S)
+        start = time.perf_counter()
+        samples = load_samples(asked, scenes, names, sizes)
+        stop = time.perf_counter()
+    binary = {kind.name for kind in QUESTION_TYPES if kind.head is Head.BINARY}
+    yes = sum(sample["binary"] for sample in samples if sample["question_type"] in binary)
+    return PlainRun(len(samples), yes, start, stop)
+
+
+def baseline(data: Path, studies: int, processes: int) -> list[PlainRun]:
+    """Runs the plain way in some processes at once, each on studies of its own."""
+    context = get_context("spawn")
+    each = min(BASELINE_STUDIES, max(1, studies // processes))
+    with ProcessPoolExecutor(
+        processes, context, start_plain_process, (context.Barrier(processes),)
+    ) as executor:
+        parts = [
+            executor.submit(read_plainly, data, each * number, each * (number + 1))
+            for number in range(processes)
+        ]
+        return [part.result() for part in parts]
+
+
+def plain_rate(runs: list[PlainRun]) -> float:
+    """Gives the questions of all processes per second of the time in which any was at work."""
+    seconds = max(run.end for run in runs) - min(run.start for run in runs)
+    return sum(run.questions for run in runs) / seconds
+
+
+def check_against(workspace: Path, run: PlainRun) -> None:
+    """Ends the benchmark unless index and baseline say the same of the studies that the baseline read."""
+    from cxrkit.data.index import Index
+
+    index = Index.open(workspace)
+    ends = index.column("studies", "first_question") + index.column("studies", "num_questions")
+    yes = int((index.column("questions", "binary_target")[: run.questions] == 1).sum())
+    if run.questions not in ends or yes != run.yes:
+        raise SystemExit(f"the index counts {yes} times yes in {run.questions} questions, plain {run.yes}")
 
 
 def measure(data: Path, workspace: Path, studies: int, workers: int) -> dict[str, object]:
-    before = baseline(data, studies)
+    # Before and after, in turns: a shared machine's speed drifts.
+    alone, together = [baseline(data, studies, 1)], [baseline(data, studies, workers)]
     made, peak = in_new_process("--part", "prepare", str(data), str(workspace), "--workers", str(workers))
-    # Before and after: a shared machine's speed drifts.
-    plain = (before + baseline(data, studies)) / 2
+    together.append(baseline(data, studies, workers))
+    alone.append(baseline(data, studies, 1))
     opened, _ = in_new_process("--part", "open", str(data), str(workspace))
+    check_against(workspace, alone[0][0])
     rate = made["questions"] / made["index_s"]
+    plain, plain_together = (statistics.mean(map(plain_rate, runs)) for runs in (alone, together))
     index_bytes = sum(path.stat().st_size for path in (workspace / "index").iterdir())
     return {
         "questions": int(made["questions"]),
@@ -108,6 +177,8 @@ def measure(data: Path, workspace: Path, studies: int, workers: int) -> dict[str
         "questions_per_s": round(rate, 1),
         "baseline_questions_per_s": round(plain, 1),
         "ratio": round(rate / plain, 2),
+        "baseline_same_processes_per_s": round(plain_together, 1),
+        "ratio_same_processes": round(rate / plain_together, 2),
         "joining_s": round(made["joining_s"], 2),
         "peak_mb": round(peak, 1),
         "estimated_memory_mb": round(made["estimated_memory_mb"], 1),

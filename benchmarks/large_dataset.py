@@ -5,7 +5,7 @@ studies of the types that the release has more of, and copied under new identifi
 is kept as rare as in MIMIC-Ext-CXR-QBA, so that nobody gains by reading equal bytes once:
 
 * 128 studies in a row are copies of 128 different drawn studies, and no study has a question twice;
-* what an answer says of an observation (its modifiers) differs from study to study;
+* what is said of an observation that is present (its modifiers) differs from study to study;
 * answers get a number, so that an answer's text recurs some 5 times, and a question's text hundreds of times.
 
 Films are small: not measured here. `python benchmarks/large_dataset.py` prints what comes out.
@@ -31,7 +31,7 @@ QUESTIONS_PER_STUDY = 190
 # As many base studies as this lie between two copies of one; cxrkit reads 128 studies at a time.
 BASE_PATIENTS, FEWEST_BASE_STUDIES = 96, 150
 # So many studies in a row share the numbers of their answers' texts.
-STUDIES_PER_NUMBER = 3
+STUDIES_PER_NUMBER = 6
 _METADATA, _SPLIT = "mimic-cxr-2.0.0-metadata.csv", "mimic-cxr-2.0.0-split.csv"
 _LABELS = "mimic-cxr-2.0.0-chexpert.csv"
 # Of these types the release has more per study than the synthetic graphs give reason for.
@@ -44,6 +44,9 @@ _MODIFIERS = tuple(
         (None, "focal", "diffuse", "multifocal", "scattered", "segmental"),
     )
 )
+# Optional keys that nothing reads; without them a question has the 1.8 KB of the release.
+_LEFT_OUT = ("extraction_quality", "obs_entities_parents", "obs_categories", "from_report")
+_LEFT_OUT_OF_PLACES = ("instance_mask_ids", "missing_localization")
 Question = dict[str, Any]
 
 
@@ -190,18 +193,19 @@ def _renumber(questions: list[Question]) -> None:
 
 
 def _vary(questions: list[Question], draw: random.Random) -> None:
-    """Gives each observation of a study modifiers of its own, the same in all its answers."""
+    """Gives each positive observation of a study modifiers of its own, the same in all its answers."""
     drawn: dict[str, list[list[str]]] = {}
     for question in questions:
-        # Brings the size of a question down to the 1.8 KB of the release.
         question.pop("extraction_quality", None)
         for answer in _all_answers(question["answers"]):
-            answer.pop("extraction_quality", None)
-            said = json.dumps([answer["regions"], answer["obs_entities"], answer["modifiers"]])
-            if said not in drawn:
-                drawn[said] = draw.choice(_MODIFIERS)
-            severity = [pair for pair in answer["modifiers"] if pair[0] == "severity"]
-            answer["modifiers"] = severity + drawn[said]
+            for key in _LEFT_OUT:
+                answer.pop(key, None)
+            for place, key in product(answer["localization"].values(), _LEFT_OUT_OF_PLACES):
+                place.pop(key, None)
+            if answer["positiveness"] == "pos":
+                said = json.dumps([answer["regions"], answer["obs_entities"], answer["modifiers"]])
+                severity = [pair for pair in answer["modifiers"] if pair[0] == "severity"]
+                answer["modifiers"] = severity + drawn.setdefault(said, draw.choice(_MODIFIERS))
 
 
 def _write_copy(

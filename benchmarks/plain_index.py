@@ -2,31 +2,32 @@
 
 import json
 import zipfile
-from pathlib import Path
 
 from cxrkit.vocabulary import FINDINGS, REGIONS, find_question_type, finding_of_entity, regions_of_name
 
 SEVERITY = {"mild": 1, "small": 1, "minimal": 1, "moderate": 2, "severe": 3, "large": 3, "significant": 3}
 
 
-def load_samples(qba: Path, studies: int, sizes: dict[str, tuple[int, int]]) -> list[dict]:
-    """Gives one dict per question of the first studies, with what a network needs of it.
+def load_samples(
+    asked: zipfile.ZipFile, scenes: zipfile.ZipFile, names: list[str], sizes: dict[str, tuple[int, int]]
+) -> list[dict]:
+    """Gives one dict per question of some studies, with what a network needs of it.
 
     Args:
-        qba: root of MIMIC-Ext-CXR-QBA.
-        studies: how many studies to read.
+        asked: `qa.zip`.
+        scenes: `scene_data.zip`.
+        names: members of `asked`.
         sizes: width and height of each film by dicom_id.
     """
     samples: list[dict] = []
-    with zipfile.ZipFile(qba / "qa.zip") as asked, zipfile.ZipFile(qba / "scene_data.zip") as scenes:
-        for name in asked.namelist()[:studies]:
-            with asked.open(name) as stream:
-                content = json.load(stream)
-            folder, _, file = name.rpartition("/")
-            scene_name = f"{folder.replace('qa/', 'scene_graph/', 1)}/{file.replace('.qa.', '.scene_graph.')}"
-            with scenes.open(scene_name) as stream:
-                graph = scene_of(json.load(stream), sizes)
-            samples += [sample_of(question, content, graph, sizes) for question in content["questions"]]
+    for name in names:
+        with asked.open(name) as stream:
+            content = json.load(stream)
+        folder, _, file = name.rpartition("/")
+        scene_name = f"{folder.replace('qa/', 'scene_graph/', 1)}/{file.replace('.qa.', '.scene_graph.')}"
+        with scenes.open(scene_name) as stream:
+            graph = scene_of(json.load(stream), sizes)
+        samples += [sample_of(question, content, graph, sizes) for question in content["questions"]]
     return samples
 
 
