@@ -167,7 +167,8 @@ class _Chunk:
             self._rejects.add(Reject(code, kind, *key, question_id=question_id, where=where, detail=detail))
 
     def write(self, path: Path) -> None:
-        tables = self._questions.finish() | self._scenes.finish() | {"texts": {"text": self._texts.column()}}
+        texts, digests = self._texts.columns()
+        tables = self._questions.finish() | self._scenes.finish() | {"texts": {"text": texts}}
         summary = ChunkSummary(
             rows={
                 "questions": len(tables["questions"]["study_row"]),
@@ -184,4 +185,4 @@ class _Chunk:
             counts=self._counts.pack(),
             rejects=self._rejects.rows,
         )
-        write_chunk(path, summary, tables, digests=self._texts.digests())
+        write_chunk(path, summary, tables, digests=digests)

@@ -31,9 +31,8 @@ def ragged(lists: Iterable[Sequence[int]], dtype: npt.DTypeLike) -> Ragged:
     return Ragged(lengths, values)
 
 
-def ragged_texts(texts: Iterable[str]) -> Ragged:
-    """Gives a column of texts as UTF-8."""
-    encoded = [text.encode() for text in texts]
+def ragged_bytes(encoded: Sequence[bytes]) -> Ragged:
+    """Gives a column of texts out of their UTF-8."""
     lengths = np.fromiter(map(len, encoded), dtype=np.int32, count=len(encoded))
     return Ragged(lengths, np.frombuffer(b"".join(encoded), dtype=np.uint8))
 
@@ -49,5 +48,5 @@ def _column(kind: pa.DataType, values: Sequence[Any]) -> Column:
     if pa.types.is_large_list(kind):
         return ragged(values, kind.value_type.to_pandas_dtype())
     if pa.types.is_large_string(kind):
-        return ragged_texts(values)
+        return ragged_bytes([text.encode() for text in values])
     return np.array(values, dtype=kind.to_pandas_dtype())

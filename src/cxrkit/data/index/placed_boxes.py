@@ -1,14 +1,13 @@
 """Boxes of one study's answers and regions on its accepted films, checked."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cxrkit.boxes import BOX_TOLERANCE_PX
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
-from cxrkit.data.qba.records import Localization, Localizations
+from cxrkit.data.qba.records import Localizations
 
-Corners = tuple[float, float, float, float]
 _CODE_LIMIT = 127
 
 
@@ -20,23 +19,9 @@ class FilmOfStudy(NamedTuple):
     height: int
 
 
-class PlacedBox(NamedTuple):
-    """A box that passed the checks, xyxy_px on one film."""
-
-    image_row: int
-    corners: Corners
-    is_fallback: bool
-    localization_quality: int
-
-    @property
-    def worth(self) -> tuple[bool, int]:
-        """Ranks equal boxes: real before fallback, then by quality."""
-        return not self.is_fallback, self.localization_quality
-
-    @property
-    def is_trustworthy(self) -> bool:
-        """It may serve as a grounding target: no fallback, localization quality 3 or better."""
-        return not self.is_fallback and self.localization_quality >= MINIMUM_BOX_QUALITY
+# A box that passed the checks, xyxy_px on one film; a plain tuple, for there are hundreds per study.
+PlacedBox = tuple[int, float, float, float, float, bool, int]
+BOX_FIELDS = ("image_row", "x1", "y1", "x2", "y2", "is_fallback", "localization_quality")
 
 
 class PlacedBoxes(NamedTuple):
@@ -46,7 +31,8 @@ class PlacedBoxes(NamedTuple):
         boxes: usable ones, in the order of the file.
         faults: (reason code, dicom_id) of each unusable one.
         elsewhere: number of boxes by dicom_id of a film that is not accepted.
-        is_trustworthy: one of the boxes is.
+        is_trustworthy: one of the boxes may serve as a grounding target: it is no fallback and has
+            localization quality 3 or better.
     """
 
     boxes: tuple[PlacedBox, ...]
@@ -68,6 +54,7 @@ def place_boxes(localizations: Localizations | None, films: Mapping[str, FilmOfS
     if not localizations:
         return NO_BOXES
     boxes: list[PlacedBox] = []
+    trustworthy = False
     faults: list[tuple[str, str]] = []
     elsewhere: list[tuple[str, int]] = []
     for dicom_id, localization in localizations.items():
@@ -77,20 +64,37 @@ def place_boxes(localizations: Localizations | None, films: Mapping[str, FilmOfS
         if film is None:
             elsewhere.append((dicom_id, len(localization.bboxes)))
             continue
-        fallback, quality = bool(localization.is_fallback), _quality(localization)
+        fallback, quality = bool(localization.is_fallback), _quality(localization.localization_quality)
         image_row, width, height = film
+        before = len(boxes)
         for box in localization.bboxes:
-            corners: Corners = tuple(box)  # type: ignore[assignment]
-            code = check_box(corners, width, height)
+            code = check_box(box, width, height)
             if code:
                 faults.append((code, dicom_id))
             else:
-                boxes.append(PlacedBox(image_row, corners, fallback, quality))
-    trustworthy = any(box.is_trustworthy for box in boxes)
+                x1, y1, x2, y2 = box
+                boxes.append((image_row, x1, y1, x2, y2, fallback, quality))
+        trustworthy |= len(boxes) > before and not fallback and quality >= MINIMUM_BOX_QUALITY
     return PlacedBoxes(tuple(boxes), tuple(faults), tuple(elsewhere), trustworthy)
 
 
-def check_box(corners: Corners, width: int, height: int) -> str:
+def distinct_boxes(localizations: Sequence[PlacedBoxes]) -> tuple[PlacedBox, ...]:
+    """Gives the distinct boxes of some localizations, sorted by film and corners.
+
+    Of equal ones the best stands: a real one before a fallback, then the one of higher quality.
+    """
+    boxes = sorted(box for placed in localizations for box in placed.boxes)
+    if len({box[:5] for box in boxes}) == len(boxes):
+        return tuple(boxes)
+    best: dict[tuple[float, ...], PlacedBox] = {}
+    for box in boxes:
+        known = best.get(box[:5])
+        if known is None or (not box[5], box[6]) > (not known[5], known[6]):
+            best[box[:5]] = box
+    return tuple(best.values())
+
+
+def check_box(corners: Sequence[float], width: int, height: int) -> str:
     """Gives the reason code of an unusable box, or "" for a good one.
 
     >>> check_box((0.0, 0.0, 9.0, 9.0), 10, 10), check_box((9.0, 0.0, 1.0, 9.0), 10, 10)
@@ -108,5 +112,5 @@ def check_box(corners: Corners, width: int, height: int) -> str:
     return "box_unordered" if x2 <= x1 or y2 <= y1 else "box_outside_image"
 
 
-def _quality(localization: Localization) -> int:
-    return int(max(0, min(localization.localization_quality or 0, _CODE_LIMIT)))
+def _quality(stated: float | None) -> int:
+    return int(max(0, min(stated or 0, _CODE_LIMIT)))

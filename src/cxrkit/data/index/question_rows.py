@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from cxrkit.data.index.chunk_columns import Array, Columns, columns_of_rows
+from cxrkit.data.index.chunk_columns import Array, Columns
 from cxrkit.data.index.counts import IndexCounts
-from cxrkit.data.index.placed_boxes import Corners, PlacedBox, PlacedBoxes
+from cxrkit.data.index.placed_boxes import BOX_FIELDS, PlacedBox, PlacedBoxes, distinct_boxes
 from cxrkit.data.index.ratings import BAD_RATING
 from cxrkit.data.index.study_context import StudyContext
 from cxrkit.data.index.study_parts import AskedQuestion, PartDecoder, References
@@ -48,6 +47,7 @@ class QuestionRows:
     _targets: TargetTable = field(default_factory=TargetTable)
     _rows: list[tuple[int, ...]] = field(default_factory=list)
     _splits: list[int] = field(default_factory=list)
+    _forms_noted: set[int] = field(default_factory=set)
     _box_sets: list[tuple[PlacedBox, ...]] = field(default_factory=lambda: [()])
 
     def add_study(
@@ -107,11 +107,12 @@ class QuestionRows:
                 used.append(boxes)
                 if boxes.is_trustworthy:
                     nodes |= form.tags[number].node_bits
-        targets_known = len(self._targets.rows)
         targets = self._targets.find(kind, form, first_text, question.variables)
-        if targets == targets_known:
+        if form.number not in self._forms_noted:
+            self._forms_noted.add(form.number)
             for entry in form.tags:
-                entry.note_names(self.names)
+                if not entry.noted:
+                    entry.note_names(self.names)
         row = self.texts.row
         texts_of_row = row(question.question_id or ""), row((question.question or "").strip()), row(answer)
         box_set = self._box_set(used, box_sets) if used else 0
@@ -158,13 +159,13 @@ class QuestionRows:
 
     def _answer_boxes(self, sets: Array, set_sizes: Array) -> Columns:
         """Writes out the set of boxes of each question."""
-        rows = [(0, *_box_values(box)) for boxes in self._box_sets for box in boxes]
+        boxes = np.array([box for boxes in self._box_sets for box in boxes], dtype=np.float64)
         number = set_sizes[sets]
         starts = (np.cumsum(set_sizes) - set_sizes)[sets]
         place = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
         source = np.repeat(starts, number) + place
-        boxes = columns_of_rows("answer_boxes", rows)
-        columns: Columns = {name: np.asarray(values)[source] for name, values in boxes.items()}
+        taken = boxes.reshape(-1, len(BOX_FIELDS))[source]
+        columns: Columns = {name: taken[:, place] for place, name in enumerate(BOX_FIELDS)}
         return columns | {"question_row": np.repeat(np.arange(len(sets)), number)}
 
     def _count(self, row: dict[str, Array], target: dict[str, Array]) -> None:
@@ -209,21 +210,6 @@ def _check(asked: AskedQuestion, seen: set[str]) -> int:
         raise QuestionError("unknown_rating")
     seen.add(name)
     return kind
-
-
-def distinct_boxes(localizations: Sequence[PlacedBoxes]) -> tuple[PlacedBox, ...]:
-    """Gives the distinct boxes of some localizations, the best of equal ones, sorted by film and corners."""
-    best: dict[tuple[int, Corners], PlacedBox] = {}
-    for placed in localizations:
-        for box in placed.boxes:
-            key = box[:2]
-            if key not in best or box.worth > best[key].worth:
-                best[key] = box
-    return tuple(best.values()) if len(best) == 1 else tuple(best[key] for key in sorted(best))
-
-
-def _box_values(box: PlacedBox) -> tuple[Any, ...]:
-    return box.image_row, *box.corners, box.is_fallback, box.localization_quality
 
 
 def _tally(codes: Array) -> Iterator[tuple[int, int]]:

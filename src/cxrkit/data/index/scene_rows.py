@@ -6,7 +6,7 @@ from typing import Any
 
 from cxrkit.data.index.chunk_columns import Columns, columns_of_rows
 from cxrkit.data.index.counts import IndexCounts
-from cxrkit.data.index.placed_boxes import Corners, place_boxes
+from cxrkit.data.index.placed_boxes import place_boxes
 from cxrkit.data.index.study_context import StudyContext
 from cxrkit.data.index.targets import all_bits, entity_bits, region_bits, worst_severity
 from cxrkit.data.qba.records import (
@@ -48,12 +48,12 @@ class SceneRows:
             placed = place_boxes(region.localization, study.films)
             study.note_unusable(placed, "scene_graph")
             node = self._node(name)
-            seen: set[tuple[int, Corners]] = set()
+            seen: set[tuple[float, ...]] = set()
             for box in placed.boxes:
-                if (box.image_row, box.corners) not in seen:
-                    seen.add((box.image_row, box.corners))
-                    quality = (box.is_fallback, box.localization_quality)
-                    self._boxes.append((study.study_row, box.image_row, number, node, *box.corners, *quality))
+                # Film and corners.
+                if box[:5] not in seen:
+                    seen.add(box[:5])
+                    self._boxes.append((study.study_row, box[0], number, node, *box[1:]))
         self._add_observations(study, scene)
         return len(self._boxes) - before[0], len(self._observations) - before[1]
 

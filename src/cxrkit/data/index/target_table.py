@@ -68,9 +68,12 @@ class TargetTable:
             first_text: text of the first main answer.
             variables: its template variables, undecoded.
         """
-        word = self._word(first_text) if _IS_BINARY[kind] else 0
-        stated = bytes(variables) if _NEEDS_VARIABLES[kind] else b""
-        key = (form.number, kind, word, stated)
+        if _IS_BINARY[kind]:
+            # A yes or no hangs on nothing else.
+            stated, key = b"", (form.joint, kind, self._word(first_text), b"")
+        else:
+            stated = bytes(variables) if _NEEDS_VARIABLES[kind] else b""
+            key = (form.number, kind, 0, stated)
         number = self._known.get(key)
         if number is None:
             number = self._known[key] = len(self.rows)

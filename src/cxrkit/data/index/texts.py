@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from cxrkit.data.index.chunk_columns import Ragged, ragged_texts
+from cxrkit.data.index.chunk_columns import Ragged, ragged_bytes
 
 _DIGEST_BYTES = 16
 
@@ -23,13 +23,8 @@ class TextTable:
         """Gives the number of a text, adding it when it is new."""
         return self._row.setdefault(text, len(self._row))
 
-    def column(self) -> Ragged:
-        """Gives all texts."""
-        return ragged_texts(self._row)
-
-    def digests(self) -> npt.NDArray[np.uint64]:
-        """Gives 128 bits of BLAKE2b of each text: `[texts, 2]`; equal only for equal texts, in practice."""
-        data = b"".join(
-            hashlib.blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest() for text in self._row
-        )
-        return np.frombuffer(data, dtype="<u8").reshape(-1, 2).astype(np.uint64)
+    def columns(self) -> tuple[Ragged, npt.NDArray[np.uint64]]:
+        """Gives all texts, and 128 bits of BLAKE2b of each: `[texts, 2]`, equal only for equal texts."""
+        encoded = [text.encode() for text in self._row]
+        digests = b"".join(hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest() for text in encoded)
+        return ragged_bytes(encoded), np.frombuffer(digests, dtype="<u8").reshape(-1, 2).astype(np.uint64)
