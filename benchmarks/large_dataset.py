@@ -1,10 +1,12 @@
 """A synthetic data set of any size with study files of the real size: some 190 questions, 350 KB each.
 
-`BASE_PATIENTS` patients with some 210 studies are drawn by `cxrkit synth`, filled up with questions of other
-studies of the types that the release has more of, and copied under new identifiers. What makes records equal
-is kept as rare as in MIMIC-Ext-CXR-QBA, so that nobody gains by reading equal bytes once:
+`BASE_PATIENTS` patients with some 210 studies are drawn by `cxrkit synth`, filled up with questions of the
+types that the release has more of, and copied under new identifiers. Records are as often equal as the
+release's documentation lets expect, for cxrkit reads equal bytes once:
 
 * 128 studies in a row are copies of 128 different drawn studies, and no study has a question twice;
+* an added question is asked in another study and answered out of this one's own answers: all questions of a
+  study speak of the same observations and boxes;
 * what is said of an observation that is present (its modifiers) differs from study to study;
 * answers get a number, so that an answer's text recurs some 5 times, and a question's text hundreds of times.
 
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from cxrkit.data.synthetic import write_dataset
+from cxrkit.vocabulary import Head, find_question_type
 
 QUESTIONS_PER_STUDY = 190
 # As many base studies as this lie between two copies of one; cxrkit reads 128 studies at a time.
@@ -81,7 +84,6 @@ def _base_studies(base: Path, per_study: int) -> list[dict]:
     """Gives the drawn studies: rows of the tables, films, questions and scene graph as bytes."""
     mimic = base / "mimic-cxr-jpg"
     rows = {name: _rows(mimic, name) for name in (_METADATA, _SPLIT, _LABELS)}
-    sizes = {row["dicom_id"]: (int(row["Columns"]), int(row["Rows"])) for row in rows[_METADATA]}
     studies = []
     with (
         zipfile.ZipFile(base / "mimic-ext-cxr-qba" / "qa.zip") as asked,
@@ -112,7 +114,7 @@ def _base_studies(base: Path, per_study: int) -> list[dict]:
     ]
     for number, study in enumerate(studies):
         others = [question for source, question in filling if source != number]
-        study["questions"] = _filled(study, others, sizes, per_study, random.Random(number))
+        study["questions"] = _filled(study, others, per_study, random.Random(number))
     for study in studies:
         del study["content"]
     return studies
@@ -123,16 +125,9 @@ def _rows(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _filled(
-    study: dict,
-    others: list[Question],
-    sizes: dict[str, tuple[int, int]],
-    per_study: int,
-    draw: random.Random,
-) -> bytes:
-    """Gives the study's file with `per_study` questions, the missing ones taken from other studies."""
+def _filled(study: dict, others: list[Question], per_study: int, draw: random.Random) -> bytes:
+    """Gives the study's file with `per_study` questions, the missing ones asked as in other studies."""
     own = study["content"]["questions"]
-    film = next(iter(own[0]["question_img_localization_quality"]))
     observations = list(json.loads(study["scene"])["observations"])
     questions = copy.deepcopy(own[:per_study])
     known = {(question["question_type"], question["question"]) for question in own}
@@ -142,7 +137,7 @@ def _filled(
         asked = (question["question_type"], question["question"])
         if asked not in known:
             known.add(asked)
-            questions.append(_moved(question, film, sizes, observations, draw))
+            questions.append(_answered_here(question, own, observations, draw))
     if len(questions) < per_study:
         raise SystemExit(f"no {per_study} different questions for a study: give BASE_PATIENTS more")
     _renumber(questions)
@@ -150,32 +145,28 @@ def _filled(
     return json.dumps(study["content"] | {"questions": questions}, separators=(",", ":")).encode()
 
 
-def _moved(
-    question: Question,
-    film: str,
-    sizes: dict[str, tuple[int, int]],
-    observations: list[str],
-    draw: random.Random,
+def _answered_here(
+    question: Question, own: list[Question], observations: list[str], draw: random.Random
 ) -> Question:
-    """Gives a question of another study as one about `film`: boxes are scaled to it."""
-    moved = copy.deepcopy(question)
-    quality = moved["question_img_localization_quality"]
-    moved["question_img_localization_quality"] = {film: next(iter(quality.values()), 0)}
-    moved["obs_ids"] = sorted(draw.sample(observations, min(len(observations), len(moved["obs_ids"]))))
-    for answer in _all_answers(moved["answers"]):
-        for dicom_id, place in list(answer["localization"].items())[:1]:
-            across, down = (new / old for new, old in zip(sizes[film], sizes[dicom_id], strict=True))
-            boxes = [
-                [_tenths(x1 * across), _tenths(y1 * down), _tenths(x2 * across), _tenths(y2 * down)]
-                for x1, y1, x2, y2 in place["bboxes"]
-            ]
-            answer["localization"] = {film: place | {"image_id": film, "bboxes": boxes}}
-    return moved
+    """Gives a question of another study with answers of this one: a study speaks of its own observations."""
+    # A yes or no is answered with one; what follows may be any answer of the study.
+    alike = [entry for entry in own if _is_yes_or_no(entry) == _is_yes_or_no(question)]
+    more = [draw.choice(draw.choice(own)["answers"]) for _ in range(draw.choice((1, 1, 2)))]
+    chosen = [copy.deepcopy(answer) for answer in (draw.choice(alike)["answers"][0], *more)]
+    for number, answer in enumerate(chosen, start=1):
+        answer |= {"answer_id": number, "answer_type": "main_answer" if number == 1 else "details"}
+    quality = own[0]["question_img_localization_quality"]
+    referred = sorted(draw.sample(observations, min(len(observations), len(question["obs_ids"]))))
+    return question | {
+        "answers": chosen,
+        "question_img_localization_quality": quality,
+        "obs_ids": referred,
+        "variables": copy.deepcopy(question["variables"]),
+    }
 
 
-def _tenths(value: float) -> float:
-    """Rounds down: a box may not leave its film."""
-    return int(value * 10) / 10
+def _is_yes_or_no(question: Question) -> bool:
+    return find_question_type(question["question_type"]).head is Head.BINARY
 
 
 def _all_answers(answers: list[dict]) -> Iterator[dict]:

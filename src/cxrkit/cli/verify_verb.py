@@ -201,7 +201,7 @@ def _show_raw(name: str, report: "RawReport", terminal: "Terminal") -> bool:
         if files:
             _list(f"{len(files):,} file{'s' if len(files) > 1 else ''} {title}", files, terminal)
     if report.is_whole:
-        terminal.say(f"whole: every file of {name} is as released")
+        terminal.say(f"whole: every listed file of {name} is as released")
     else:
         terminal.say("next: download again what is listed here, and prepare the workspace again")
     return report.is_whole

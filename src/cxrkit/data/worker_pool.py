@@ -63,7 +63,9 @@ def run_units(
             next_step="run the command again, it goes on where it was; with fewer processes: --workers 1",
         ) from error
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # A second Ctrl-C would leave the pool half shut down, and the process waiting for it for ever.
+        with _interrupts_ignored():
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _as_completed(
@@ -87,7 +89,7 @@ def _take_finished(running: dict[Future[_Result], int]) -> Iterator[tuple[int, _
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Lets processes start deaf to Ctrl-C, which reaches the whole group: the parent decides what follows."""
+    """Lets processes start, or end, without Ctrl-C, which reaches the whole group: the parent decides."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

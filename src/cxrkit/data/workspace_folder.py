@@ -81,8 +81,10 @@ def _foreign(workspace: Path, names: list[str]) -> ArtifactError:
 
 
 @contextmanager
-def lock_workspace(workspace: Path) -> Iterator[Path]:
-    """Gives the folder to build in, with what an interrupted run left there; one process at a time.
+def lock_workspace(workspace: Path) -> Iterator[tuple[Path, bool]]:
+    """Gives the folder to build in, and whether an interrupted run's finished work was just published.
+
+    What an interrupted run left unfinished is still in the folder. One process at a time.
 
     Args:
         workspace: made when it does not exist.
@@ -103,10 +105,10 @@ def lock_workspace(workspace: Path) -> Iterator[Path]:
                 found=f"{workspace / _LOCK} is locked",
                 next_step="wait until it has finished, or choose another folder with --workspace",
             ) from error
-        _finish_publishing(building, workspace)
+        published = _finish_publishing(building, workspace)
         building.mkdir(exist_ok=True)
         try:
-            yield building
+            yield building, published
         finally:
             if building.is_dir() and not any(building.iterdir()):
                 building.rmdir()
@@ -137,10 +139,10 @@ def publish(building: Path, workspace: Path, fingerprint: dict[str, Any]) -> Non
     _finish_publishing(building, workspace)
 
 
-def _finish_publishing(building: Path, workspace: Path) -> None:
+def _finish_publishing(building: Path, workspace: Path) -> bool:
     ready = building / _READY
     if not ready.is_file():
-        return
+        return False
     (workspace / "index" / FINGERPRINT).unlink(missing_ok=True)
     for part in _PARTS:
         if (building / part).is_dir():
@@ -153,6 +155,7 @@ def _finish_publishing(building: Path, workspace: Path) -> None:
     # First the mark: a folder that is half removed must not look like a finished one.
     ready.unlink()
     shutil.rmtree(building, ignore_errors=True)
+    return True
 
 
 def _free_name(path: Path) -> Path:

@@ -97,7 +97,7 @@ def _lacks(record: dict[str, Any], name: str, kinds: tuple[type, ...]) -> bool:
 
 
 def check_files(workspace: Path, record: dict[str, Any]) -> None:
-    """Returns when every file of the index has its recorded size, and every table its recorded head and tail.
+    """Returns when every file has its recorded size, small files their content, tables their head and tail.
 
     Head and tail say where the columns are; they are a few kilobytes however many rows there are. The
     columns themselves are checked by `cxrkit verify`.
@@ -111,6 +111,12 @@ def check_files(workspace: Path, record: dict[str, Any]) -> None:
         if found != size:
             state = "it is missing" if found is None else f"{found} bytes instead of {size}"
             raise damaged(path, state, workspace)
+    for name in ("vocabularies.json", "rejects.csv"):
+        path = workspace / "index" / name
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != record["file_sha256"][name]:
+            raise damaged(path, "its content is not what was written", workspace)
     for name, ends in record["table_ends"].items():
         path = workspace / "index" / name
         if ends_checksum(path, ends["head"], ends["tail"]) != ends["crc32"]:

@@ -28,7 +28,7 @@ class Vocabularies:
     subcategories: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Index:
     """A finished index; `Index.open` makes it.
 
@@ -65,7 +65,8 @@ class Index:
     mimic_cxr_jpg_path: Path
     mimic_ext_cxr_qba_path: Path | None
     image_folder: Path
-    _columns: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[tuple[str, str], npt.NDArray[Any]] = field(default_factory=dict, compare=False)
+    _ragged: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, workspace: Path) -> "Index":
@@ -104,6 +105,11 @@ class Index:
         _check_splits(index)
         return index
 
+    def __repr__(self) -> str:
+        # Never the content: tables hold texts and identifiers of patients.
+        tables = (f"{getattr(self, name).num_rows:,} {name}" for name in ("studies", "images", "questions"))
+        return f"Index({self.workspace}: {', '.join(tables)})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process maps the files itself instead of receiving a copy.
         return _open_again, (self.workspace, self.fingerprint, self.settings)
@@ -128,9 +134,10 @@ class Index:
         key = (table, name)
         if key not in self._columns:
             values: pa.Table = getattr(self, table)
+            if not _is_fixed(values.schema.field(name).type):
+                raise TypeError(f"{table}.{name} holds lists or texts: see `ragged` and `text`")
             self._columns[key] = column_array(values.column(name))
-        values_array: npt.NDArray[Any] = self._columns[key]
-        return values_array
+        return self._columns[key]
 
     def ragged(self, table: str, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
         """Gives a column of lists: row r has `values[offsets[r]:offsets[r + 1]]`.
@@ -139,10 +146,12 @@ class Index:
             `offsets [rows + 1]` and `values`, read-only on the memory map.
         """
         key = (table, name)
-        if key not in self._columns:
+        if key not in self._ragged:
             values: pa.Table = getattr(self, table)
-            self._columns[key] = ragged_arrays(values.column(name))
-        arrays: tuple[npt.NDArray[np.int64], npt.NDArray[Any]] = self._columns[key]
+            if not pa.types.is_large_list(values.schema.field(name).type):
+                raise TypeError(f"{table}.{name} holds no lists: see `column`")
+            self._ragged[key] = ragged_arrays(values.column(name))
+        arrays: tuple[npt.NDArray[np.int64], npt.NDArray[Any]] = self._ragged[key]
         return arrays
 
     def text(self, row: int) -> str:
@@ -181,6 +190,10 @@ def ragged_arrays(values: "pa.ChunkedArray[Any]") -> tuple[npt.NDArray[np.int64]
     offsets, items = chunk.offsets.to_numpy(), chunk.values.to_numpy()
     offsets.flags.writeable = items.flags.writeable = False
     return offsets, items
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def _single_chunk(values: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":

@@ -52,5 +52,6 @@ class StudyContext:
         """
         for (code, dicom_id, suffix), number in self.unusable.items():
             where = member_place(self.key, suffix) if suffix else ""
-            self.rejects.add(Reject(code, "box", *self.key, dicom_id, "", where, f"{number} boxes"))
+            detail = f"{number} box{'es' if number > 1 else ''}"
+            self.rejects.add(Reject(code, "box", *self.key, dicom_id, "", where, detail))
         return sum(number for (_, _, suffix), number in self.unusable.items() if not suffix)

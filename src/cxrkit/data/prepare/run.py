@@ -122,9 +122,9 @@ def prepare_workspace(
             logger.info("the workspace %s is up to date", workspace)
             tell_unfinished(workspace)
             return PreparedSummary(workspace, old["fingerprint"], old["counts"], True)
-        with lock_workspace(workspace) as building:
-            # An interrupted run may have been only just short of this.
-            old = None if force else _up_to_date(workspace, sources, layout, signature)
+        with lock_workspace(workspace) as (building, published):
+            # An interrupted run may have been only just short of this, and is now finished.
+            old = _up_to_date(workspace, sources, layout, signature) if published and not force else None
             if old is not None:
                 return PreparedSummary(workspace, old["fingerprint"], old["counts"], True)
             run = _Run(building, sources, layout, signature, workers or usable_cores(), progress)
@@ -176,7 +176,7 @@ def _check_settings(size: int, workers: int | None) -> None:
 def _up_to_date(
     workspace: Path, sources: Sources, layout: StoreLayout, signature: str
 ) -> dict[str, Any] | None:
-    """Gives the record of a finished workspace that a new run would not change."""
+    """Gives the record of a finished workspace that a new run would not change; logs what is different."""
     if not (workspace / "index" / FINGERPRINT).is_file():
         return None
     try:
@@ -184,13 +184,31 @@ def _up_to_date(
         Index.open(workspace)
         open_films(workspace)
         rejects = read_rejects(workspace / "index" / "rejects.csv")
-    except (ArtifactError, OSError, ValueError) as error:
+    except ArtifactError as error:
+        logger.warning("the workspace %s is made anew: %s (%s)", workspace, error.problem, error.found)
+        return None
+    except (OSError, ValueError) as error:
         logger.warning("the workspace %s is made anew: %s", workspace, error)
         return None
-    rejected = films_signature(rejected_film_files(rejects, sources.mimic))
-    expected = (sources.as_json(), store_settings(layout), signature, rejected)
-    found = tuple(record.get(key) for key in ("sources", "settings", "inputs_signature", "films_signature"))
-    return record if found == expected else None
+    wanted: dict[str, object] = {
+        **sources.as_json(),
+        **store_settings(layout),
+        "tables and questions": signature,
+        "rejected films": films_signature(rejected_film_files(rejects, sources.mimic)),
+    }
+    found: dict[str, object] = {
+        **record["sources"],
+        **record["settings"],
+        "tables and questions": record["inputs_signature"],
+        "rejected films": record["films_signature"],
+    }
+    different = [name for name, value in wanted.items() if found.get(name) != value]
+    for name in different:
+        if name in ("tables and questions", "rejected films"):
+            logger.info("the workspace is made anew: the %s changed since it was prepared", name)
+        else:
+            logger.info("the workspace is made anew: %s was %s, now %s", name, found.get(name), wanted[name])
+    return None if different else record
 
 
 @dataclass
