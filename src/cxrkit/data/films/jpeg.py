@@ -20,6 +20,10 @@ _SCAN_LIMIT = 500
 _PROGRESSIVE = 0xC2
 
 
+# A short side of 2544 shrinks to 318 pixels: not worth decoding four times as many for 320.
+_ENOUGH = 0.98
+
+
 class JpegFrame(NamedTuple):
     """What a JPEG's frame header says.
 
@@ -73,12 +77,12 @@ def check_jpeg_end(data: bytes) -> None:
 def decode_jpeg(
     data: bytes, expected: tuple[int, int], wanted: tuple[int, int]
 ) -> tuple[npt.NDArray[np.uint8], float]:
-    """Decodes a JPEG to grey, shrunk to the smallest eighths that are not below the wanted size.
+    """Decodes a JPEG to grey, shrunk to the smallest eighths that are not (2 %) below the wanted size.
 
     Args:
         data: the whole file.
         expected: width and height from the metadata table.
-        wanted: width and height below which the film must not shrink.
+        wanted: width and height below which the film must not shrink by more than 2 %.
 
     Returns:
         `[h, w]`, and its pixels per film pixel.
@@ -112,7 +116,8 @@ def _has_many_scans(frame: JpegFrame) -> bool:
 
 def _smallest_eighths(size: tuple[int, int], wanted: tuple[int, int]) -> int:
     for eighths in range(1, 8):
-        if all(_shrunk(length, eighths) >= least for length, least in zip(size, wanted, strict=True)):
+        shrunk = (_shrunk(length, eighths) for length in size)
+        if all(length >= _ENOUGH * least for length, least in zip(shrunk, wanted, strict=True)):
             return eighths
     return 8
 
