@@ -385,6 +385,47 @@ def test_columns_are_views_of_the_files(undisturbed):
     assert not values.flags.writeable
 
 
+def test_an_index_shows_no_content(undisturbed):
+    index = Index.open(undisturbed)
+    shown = repr(index)
+    assert len(shown) < 300
+    assert f"{index.questions.num_rows:,} questions" in shown
+    assert index.text(0) not in shown
+
+
+@pytest.mark.parametrize(
+    ("method", "column"), [("ragged", "positiveness"), ("column", "entities"), ("column", "obs_id")]
+)
+def test_a_column_of_another_kind_is_told(undisturbed, method, column):
+    index = Index.open(undisturbed)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=f"observations.{column}"):
+            getattr(index, method)("observations", column)
+
+
+def test_why_a_workspace_is_made_anew_is_told(tmp_path, caplog):
+    caplog.set_level("INFO", logger="cxrkit")
+    release = make_release()
+    arguments = (release.write_mimic(tmp_path / "mimic"), release.write_qba(tmp_path / "qba"))
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE)
+    assert "made anew" not in caplog.text
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE, image_store_padding="none")
+    assert "image_store_padding was square, now none" in caplog.text
+    os.utime(tmp_path / "qba" / "qa.zip", ns=(10**18, 10**18))
+    prepare_workspace(*arguments, tmp_path / "workspace", SIZE, image_store_padding="none")
+    assert "the tables and questions changed" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["vocabularies.json", "rejects.csv"])
+def test_a_changed_letter_of_a_small_file_is_found_at_opening(undisturbed, tmp_path, name):
+    shutil.copytree(undisturbed, tmp_path / "workspace")
+    path = tmp_path / "workspace" / "index" / name
+    text = path.read_text()
+    path.write_text(text.replace("e", "a", 1))
+    with pytest.raises(ArtifactError, match=name):
+        Index.open(tmp_path / "workspace")
+
+
 def test_a_dead_worker_is_told(synthetic_root, tmp_path, monkeypatch):
     monkeypatch.setattr(units, "STUDIES_PER_CHUNK", 20)
     monkeypatch.setattr("cxrkit.data.index.builder.build_chunk", _die)

@@ -1,6 +1,10 @@
 """Units of work in several processes."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -56,3 +60,47 @@ def test_units_are_made_when_a_process_is_free_for_them():
     next(running)
     assert len(asked) < 20
     running.close()
+
+
+STUBBORN = """
+import sys, time
+sys.path.insert(0, {folder!r})
+import stubborn_work
+if __name__ == "__main__":
+    print("ready", flush=True)
+    stubborn_work.run()
+"""
+WORK = """
+import time
+from cxrkit.data.worker_pool import run_units
+def start(): return None
+def work(state, unit):
+    time.sleep(0.4)
+    return unit
+def run():
+    for _ in run_units(start, (), work, range(200), 2):
+        print("one", flush=True)
+"""
+
+
+def test_a_second_interrupt_does_not_hang(tmp_path):
+    (tmp_path / "stubborn_work.py").write_text(WORK)
+    (tmp_path / "main.py").write_text(STUBBORN.format(folder=str(tmp_path)))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "main.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    assert process.stdout.readline() == "one\n"
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    # One interrupt, told once, by the parent alone.
+    assert errors.count("Traceback") == errors.count("KeyboardInterrupt\n") == 1
