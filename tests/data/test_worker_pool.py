@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -72,6 +73,7 @@ if __name__ == "__main__":
 """
 WORK = """
 import time
+from contextlib import suppress
 from cxrkit.data.worker_pool import run_units
 def start(): return None
 def work(state, unit):
@@ -100,7 +102,11 @@ def test_a_second_interrupt_does_not_hang(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    try:
+        _, errors = process.communicate(timeout=30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode != 0
     # One interrupt, told once, by the parent alone.
     assert errors.count("Traceback") == errors.count("KeyboardInterrupt\n") == 1
