@@ -29,6 +29,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $(READY)
+	@echo "done; the program is $(BIN)/cxrkit"
 
 check: $(READY) ## Static checks: ruff, mypy, layers
 	$(BIN)/ruff check

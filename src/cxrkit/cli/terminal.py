@@ -28,12 +28,13 @@ LOG_WIDTH = 110  # columns where output goes to a file, which has no width of it
 
 
 class RateColumn(ProgressColumn):
-    """Shows how many items are done per second."""
+    """Shows how many items are done per second, once there has been a second."""
 
     def render(self, task: Task) -> Text:
-        """Gives the rate as text, `?` while it is not known."""
+        """Gives the rate as text, blank while it says nothing."""
         speed = task.finished_speed or task.speed
-        return Text("   ?/s" if speed is None else f"{speed:6.1f}/s")
+        known = speed is not None and (task.elapsed or 0) >= 1
+        return Text(f"{speed:8,.1f}/s" if known else " " * 10)
 
 
 class ProgressBars(AbstractContextManager["ProgressBars"]):
