@@ -23,8 +23,8 @@ from cxrkit.errors import ArtifactError
 from cxrkit.hardware import usable_cores
 
 _SAMPLED_STUDIES = 16
-# Measured with benchmarks/index.py: see its README for the figures.
-_MAIN_MB, _WORKER_MB, _STUDY_BYTES = 150, 90, 1500
+# From the runs of 1,053 and 10,526 studies in benchmarks/README.md.
+_MAIN_MB, _WORKER_MB, _STUDY_BYTES = 120, 70, 2600
 # Chunks are on the disk until they are joined to tables of about the same size.
 _COPIES = 2.2
 _FILM_BYTES = 300
