@@ -191,7 +191,7 @@ def test_raw_of_the_films_alone(call, release):
     assert code == 0
     assert out.splitlines() == [
         f"MIMIC-CXR-JPG: {count} of {count} listed files are there and were read",
-        "whole: every file of MIMIC-CXR-JPG is as released",
+        "whole: every listed file of MIMIC-CXR-JPG is as released",
     ]
 
 
@@ -230,7 +230,7 @@ def test_raw_of_the_questions_alone(call, synthetic_root, tmp_path):
     assert code == 0
     assert out.splitlines() == [
         f"MIMIC-Ext-CXR-QBA: {count} of {count} listed files are there and were read",
-        "whole: every file of MIMIC-Ext-CXR-QBA is as released",
+        "whole: every listed file of MIMIC-Ext-CXR-QBA is as released",
     ]
     changed = max(
         (path for path in root.rglob("*") if path.name != SUMS), key=lambda path: path.stat().st_size
@@ -246,7 +246,7 @@ def test_raw_of_the_questions_alone(call, synthetic_root, tmp_path):
 def test_raw_takes_the_sources_of_the_workspace(call, workspace, tmp_path):
     code, out, _ = call("--raw", "--workspace", workspace, "--workers", 1)
     assert code == 0
-    assert "whole: every file of MIMIC-CXR-JPG is as released" in out
+    assert "whole: every listed file of MIMIC-CXR-JPG is as released" in out
     assert "MIMIC-Ext-CXR-QBA: " in out
     code, out, err = call("--raw", "--workspace", tmp_path / "nowhere")
     assert (code, out) == (2, "")
