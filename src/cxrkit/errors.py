@@ -57,5 +57,9 @@ class AnalysisMissingError(CxrkitError):
     """Training was asked for without a passing analysis of the same data."""
 
 
+class TrainingDivergedError(CxrkitError):
+    """Losses or gradients stayed without a finite value; training was stopped."""
+
+
 class WeightsError(CxrkitError):
     """Pretrained weights cannot be had, or do not fit the model."""

@@ -34,13 +34,21 @@ def evaluate(
     output_dir: Annotated[
         Path, typer.Option("--output_dir", help="Folder of predictions and report.")
     ] = Path("evaluation_results"),
+    protocols: Annotated[
+        str | None,
+        typer.Option(
+            "--protocols",
+            help="Comma-separated: predicted, anatomy, oracle, none (graph sources), blank_image, "
+            "shuffled_image, question_only, majority; all by default.",
+        ),
+    ] = None,
     compute_attention: Annotated[
         bool, typer.Option("--compute_attention", help="Compare attention with the answers' boxes too.")
     ] = False,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
-    from cxrkit.cli.tables import headline_table
+    from cxrkit.cli.tables import evidence_table, headline_table
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import open_prepared, require_pixels
 
@@ -58,6 +66,7 @@ def evaluate(
             settings,
             split=split,
             output_dir=output_dir,
+            protocols=None if protocols is None else [name.strip() for name in protocols.split(",")],
             compute_attention=compute_attention,
             progress=bars.report,
         )
@@ -65,6 +74,8 @@ def evaluate(
     if result.warning is not None:
         terminal.say(f"warning: {result.warning}")
     terminal.results.print(headline_table(result.table))
+    if result.evidence:
+        terminal.results.print(evidence_table(result.evidence))
     for path in (result.predictions_path, result.report_path, result.html_path):
         terminal.say(str(path))
 

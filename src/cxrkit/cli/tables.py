@@ -117,6 +117,18 @@ def headline_table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
+def evidence_table(rows: Sequence[Sequence[str]]) -> Table:
+    """Gives the figures of one checkpoint under every protocol."""
+    from cxrkit.evaluation.evidence import evidence_columns
+
+    table = Table(box=box.SIMPLE, title="What film and graph contribute", title_justify="left")
+    for place, column in enumerate(evidence_columns()):
+        table.add_column(column, justify="right" if place else "left", max_width=30 if not place else 9)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def seconds_table(seconds: Mapping[str, float]) -> Table:
     """Gives how long each stage took, and all together."""
     table = Table(box=box.SIMPLE)

@@ -72,6 +72,11 @@ class DataSettings(Section):
         default="uniform",
         description="how they are drawn: all alike, or balanced (rare answers of a type as often as common)",
     )
+    blank_image_share: values.ShareOfFilms = Field(
+        default=0.0,
+        description="share of training films replaced by empty ones, with evenly drawn questions: teaches "
+        "what can be said without a film, which the blank-image control then shows",
+    )
     augment: values.Switch = Field(
         default=True, description="vary training films a little at random, boxes moving with them"
     )

@@ -33,6 +33,11 @@ class ModelSettings(Section):
         default="emilyalsentzer/Bio_ClinicalBERT",
         description="a BERT-like hub name or local folder, or scratch:tiny, :small, :base (random weights)",
     )
+    grey_input: values.GreyInput = Field(
+        default="repeat",
+        description="how grey films enter the backbone: repeat = three equal channels; average = one, "
+        "with the stem's weights averaged over the channels",
+    )
     visual_feature_dim: values.Count = Field(default=512, description="width of visual and ROI features")
     visual_patches: values.Count = Field(
         default=7, description="side of the pooled grid of visual tokens that enters the fusion"
@@ -60,6 +65,10 @@ class ModelSettings(Section):
         default=0.1, description="dropout of attention weights"
     )
     sim_layers: values.CountOrZero = Field(default=2, description="layers of the scene-embedded interaction")
+    graph_edges: values.Switch = Field(
+        default=True,
+        description="edges of the graph (parent, left/right, found together) bias the attention among nodes",
+    )
     graph_readings: values.CountOrZero = Field(
         default=8, description="entity sets with which a question reads the scene graph; 0 = without"
     )

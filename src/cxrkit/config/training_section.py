@@ -48,6 +48,11 @@ class CommonTrainingSettings(Section):
     metric_for_best_model: values.Text = Field(
         default="accuracy", description="validation metric that chooses the best model"
     )
+    max_skipped_steps: values.Count = Field(
+        default=3,
+        description="updates in a row that are skipped for a loss or gradient that is not finite before "
+        "training stops",
+    )
     early_stopping_patience: values.CountOrZero = Field(
         default=5, description="validations without improvement before training stops; 0 = never stop early"
     )
@@ -75,6 +80,11 @@ class TrainingSettings(CommonTrainingSettings):
         default=1.0, description="weight of the scene-graph losses"
     )
     grounding_loss_weight: values.NotNegative = Field(default=0.5, description="weight of the grounding loss")
+    oracle_warmup_steps: values.CountOrZero = Field(
+        default=0,
+        description="updates over which films see the data set's own graph, a share that falls from all to "
+        "none; 0 = never",
+    )
 
 
 class ClassifyTrainingSettings(CommonTrainingSettings):

@@ -6,6 +6,7 @@ from cxrkit.vocabulary import Head
 
 GROUNDING = "grounding"
 CLASSIFIER = "classifier"
+SCENE_GRAPH = "scene_graph"
 MIN_POSITIVE_STUDIES = 20
 
 
@@ -125,6 +126,40 @@ _ALL = (
         "every question has reference boxes",
     ),
     Definition(
+        "node_average_precision",
+        "average precision of node scores",
+        "over questions whose supporting regions are known: mean of each question's average precision of the "
+        "26 node scores; 0..1, chance about the share of supporting regions",
+        "no question with known supporting regions",
+    ),
+    Definition(
+        "node_calibration_error",
+        "calibration error of node scores",
+        "over pairs of question and node where the supporting regions are known: mean over ten bins of equal "
+        "width, weighted by their size, of |mean score - share of supporting nodes|; 0..1, 0 is best",
+        "no question with known supporting regions",
+    ),
+    Definition(
+        "region_box_iou",
+        "region box IoU",
+        "mean IoU of the predicted and the data set's box, over the regions that have one; 0..1",
+        "no region with a reference box",
+    ),
+    Definition(
+        "presence_accuracy",
+        "presence accuracy",
+        "share of (film, region) pairs for which presence (probability 0.5 or more) is as in the data set's "
+        "graph; 0..1, compare with the empty film, which gives the commonest",
+        "no film with a scene graph",
+    ),
+    Definition(
+        "finding_auroc",
+        "finding AUROC in the graph",
+        "mean over entities, then over regions, of the AUROC of the entity's probability in the region; "
+        "entities that a region has on all films or on none are left out; 0..1, chance 0.5",
+        "no entity with both values",
+    ),
+    Definition(
         "mean_auroc_of_defined_findings",
         "mean AUROC",
         "mean AUROC over all findings with both values; blank and -1 count as 0; 0..1, chance 0.5",
@@ -142,7 +177,12 @@ DEFINITIONS: dict[str, Definition] = {entry.name: entry for entry in _ALL}
 
 CONDITIONS: dict[str, str] = {
     "model": "the model with film and question",
+    "predicted": "the model with the scene graph that it predicts from the film",
+    "anatomy": "the same model with the data set's region boxes, and no findings, as its graph",
+    "oracle": "the same model with the data set's own scene graph: an upper bound that leaks the answer",
+    "none": "the same model without a graph; one trained without may do better",
     "blank_image": "the same model with an empty film in place of the film",
+    "shuffled_image": "the same model with the film of another patient in place of the film",
     "question_only": "the answer shares of the very question text in the training split; sees no film",
     "majority": "the answer shares of the question type, or of the label, in the training split",
 }
@@ -151,9 +191,9 @@ CONDITIONS: dict[str, str] = {
 HEADLINE_METRICS: dict[str, tuple[str, ...]] = {
     Head.BINARY: ("balanced_accuracy", "auroc"),
     Head.CATEGORY: ("micro_f1_over_findings", "micro_f1_over_sets", "macro_auroc"),
-    Head.REGION: ("micro_f1_over_sets", "macro_auroc"),
-    Head.SEVERITY: ("balanced_accuracy",),
-    GROUNDING: ("mean_iou",),
+    Head.REGION: ("micro_f1_over_sets", "macro_f1_over_sets", "macro_auroc"),
+    Head.SEVERITY: ("accuracy", "balanced_accuracy"),
+    GROUNDING: ("mean_iou", "pointing_accuracy"),
     CLASSIFIER: ("mean_auroc_of_frequent_findings", "mean_auroc_of_defined_findings"),
 }
 # What is shown for each question type.

@@ -1,13 +1,23 @@
 """The metrics of predicted boxes under one condition."""
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import GROUNDING
 from cxrkit.evaluation.head_metrics import mean_of_rows
 from cxrkit.evaluation.head_rows import BoxRows
 from cxrkit.evaluation.measured import Basis, Measured, measure, without_value
+from cxrkit.metrics.calibration import calibration_error_of_sums, calibration_sums_of_rows
+from cxrkit.metrics.counts import FloatArray
+from cxrkit.metrics.ranking import average_precision_of_rows
 from cxrkit.metrics.spatial import iou_matrices, matched_mean_iou, points_at_reference
-from cxrkit.metrics.statistics import PatientResamples
+from cxrkit.metrics.statistics import PatientResamples, SumStatistic
+from cxrkit.vocabulary import REGIONS
 
 _NAMES = ("mean_iou", "pointing_accuracy", "no_box_correctness")
 
@@ -47,4 +57,53 @@ def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_bo
             (grounded, grounded, boxless),
             strict=True,
         )
+    ]
+
+
+@dataclass(frozen=True)
+class NodeRows:
+    """Node scores of the questions whose supporting regions are known, under one condition.
+
+    Attributes:
+        condition: the model, or the model with another film or graph.
+        patients: `[N]` subject ids.
+        supports: `[N, 26]` which regions support the answer.
+        scores: `[N, 26]` probability that they do.
+    """
+
+    condition: str
+    patients: npt.NDArray[np.int64]
+    supports: npt.NDArray[np.bool_]
+    scores: FloatArray
+
+    @classmethod
+    def of_table(cls, table: pa.Table, condition: str) -> "NodeRows":
+        """Reads the rows of a condition's table.
+
+        Raises:
+            ArtifactError: a score is no probability, or a node is none of the 26.
+        """
+        rows = table.filter(pc.list_value_length(pc.field("nodes_reference")) > 0)
+        return cls(
+            condition=condition,
+            patients=columns.numbers(rows, "subject_id").astype(np.int64),
+            supports=columns.membership(rows, "nodes_reference", len(REGIONS)),
+            scores=columns.probability_matrix(rows, "node_scores", len(REGIONS)),
+        )
+
+
+def measure_node_scores(rows: NodeRows, resamples: PatientResamples) -> list[Measured]:
+    """Computes how well the node scores rank the supporting regions, and how far they can be believed.
+
+    Args:
+        rows: questions whose supporting regions are known.
+        resamples: of the patients of the whole report.
+    """
+    basis = Basis.of_rows(GROUNDING, rows.condition, rows.patients)
+    ranking = average_precision_of_rows(rows.supports, rows.scores)
+    sums = calibration_sums_of_rows(rows.supports, rows.scores)
+    calibration = SumStatistic.of_rows(sums, rows.patients, resamples, calibration_error_of_sums)
+    return [
+        measure("node_average_precision", basis, mean_of_rows(ranking, rows.patients, resamples), resamples),
+        measure("node_calibration_error", basis, calibration, resamples),
     ]

@@ -16,7 +16,9 @@ from cxrkit.metrics.statistics import (
 )
 
 MODEL = "model"
-CONTROLS = ("blank_image", "majority", "question_only")
+CONTROLS = ("blank_image", "shuffled_image", "question_only", "majority")
+# Other sources of the model's scene graph.
+SOURCES = ("oracle", "predicted", "anatomy", "none")
 N_RESAMPLES = 500
 SEED = 0
 
@@ -32,6 +34,7 @@ class Basis:
         n_patients: number of patients among them.
         question_type: the one type it is restricted to, if any.
         finding: the one finding it is about, if any.
+        region: the one region it is about, if any.
     """
 
     head: str
@@ -40,6 +43,7 @@ class Basis:
     n_patients: int
     question_type: str | None = None
     finding: str | None = None
+    region: str | None = None
 
     @classmethod
     def of_rows(
@@ -86,6 +90,7 @@ class Measured:
             "condition": self.basis.condition,
             "question_type": self.basis.question_type,
             "finding": self.basis.finding,
+            "region": self.basis.region,
             "value": json_number(self.bootstrap.value),
             "undefined_reason": self.undefined_reason,
             "interval": json_interval(interval),

@@ -6,14 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING
+from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
+from cxrkit.evaluation.evidence import describe_evidence_metrics, evidence_columns, evidence_rows
 from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, NOT_MADE, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.evaluation.plots import binary_figures, finding_figures, headline_figure, severity_figure
 from cxrkit.reporting import Page, format_count, format_interval, format_number, format_signed
-from cxrkit.vocabulary import ANSWER_HEADS, FINDINGS
+from cxrkit.vocabulary import ANSWER_HEADS, FINDINGS, REGIONS
 
 PAGE_FILE = "report.html"
 _TITLES = {"vqa": "Visual question answering: evaluation", "classify": "14 findings: evaluation"}
@@ -43,7 +44,9 @@ def add_evaluation(
     """Adds the sections of one evaluation to a page; arguments as for `write_page`."""
     _add_summary(page, report)
     if report["task"] == "vqa":
+        _add_evidence(page, report)
         _add_heads(page, report, predictions)
+        _add_graph(page, report)
         _add_types(page, report)
     else:
         _add_findings(page, report, predictions)
@@ -73,6 +76,49 @@ def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
         caption="Paired differences on the same questions; an interval that contains 0: not distinguishable.",
     )
     page.notice("\n\n".join(report["notes"]))
+
+
+def _add_evidence(page: Page, report: Mapping[str, Any]) -> None:
+    page.section(
+        "What film and graph contribute",
+        "One checkpoint under every protocol. " + "; ".join(describe_evidence_metrics()) + ".",
+    )
+    page.table(
+        evidence_columns(), evidence_rows(report), align=("left", "right", "right", "right", "right", "right")
+    )
+    if any(entry["leaks_answer"] for entry in report["evidence"]):
+        page.notice("The oracle row is no result: its graph holds the answers.", "warning")
+
+
+def _add_graph(page: Page, report: Mapping[str, Any]) -> None:
+    lines = [entry for entry in report["metrics"] if entry["head"] == SCENE_GRAPH]
+    if not lines:
+        return
+    page.section(
+        "Predicted scene graph",
+        "Boxes, presence and findings of the 26 regions; the data set's graph is the reference.",
+    )
+    whole = [entry for entry in lines if entry["region"] is None]
+    page.table(("metric", *map(_words, _CONDITIONS), "n", "patients"), _condition_rows(whole), "All regions")
+    of_model = {(entry["region"], entry["name"]): entry for entry in lines if entry["condition"] == MODEL}
+    names = ("region_box_iou", "presence_accuracy", "finding_auroc")
+    page.table(
+        ("region", *(DEFINITIONS[name].title for name in names), "entities scored", "films with a box"),
+        [
+            (
+                region,
+                *(_graph_value(of_model[region, name]) for name in names),
+                of_model[region, "finding_auroc"]["n_classes"],
+                of_model[region, "region_box_iou"]["n_positive"],
+            )
+            for region in REGIONS
+        ],
+        "Each region",
+    )
+
+
+def _graph_value(entry: Mapping[str, Any]) -> str:
+    return NOT_DEFINED if entry["value"] is None else _value(entry)
 
 
 def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:

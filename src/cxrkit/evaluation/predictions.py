@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxrkit.errors import ArtifactError
-from cxrkit.inference.schema import METADATA_KEY, SCHEMA_OF_TASK, SCHEMA_VERSION, Task
+from cxrkit.inference.schema import METADATA_KEY, SCHEMA_VERSION, TASKS, Task, schema_of
 from cxrkit.reporting import write_atomically
 
 PREDICTIONS_FILE = "predictions.parquet"
+GRAPHS_FILE = "graph_predictions.parquet"
 
 
 def read_metadata(table: pa.Table) -> dict[str, Any]:
@@ -35,10 +36,10 @@ def read_metadata(table: pa.Table) -> dict[str, Any]:
         )
     metadata: dict[str, Any] = json.loads(raw)
     version, task = metadata.get("schema_version"), metadata.get("task")
-    if version != SCHEMA_VERSION or task not in SCHEMA_OF_TASK:
+    if version != SCHEMA_VERSION or task not in TASKS:
         raise ArtifactError(
             "the prediction table is of a kind that this version cannot read",
-            expected=f"schema_version {SCHEMA_VERSION}, task vqa or classify",
+            expected=f"schema_version {SCHEMA_VERSION}, task {', '.join(TASKS)}",
             found=f"schema_version {version}, task {task}",
             next_step="make it again with `cxrkit evaluate`, or use the cxrkit version that wrote it",
         )
@@ -51,7 +52,14 @@ def conform(table: pa.Table, task: Task) -> pa.Table:
     Raises:
         ArtifactError: a column is missing, has another type, or has nulls; all such columns are named.
     """
-    schema = SCHEMA_OF_TASK[task]
+    metadata = read_metadata(table)
+    if metadata["task"] != task:
+        raise ArtifactError(
+            "the table holds predictions of another task",
+            expected=f"task {task}",
+            found=f"task {metadata['task']}",
+        )
+    schema = schema_of(metadata)
     mistakes: list[str] = []
     columns: dict[str, Any] = {}
     for field in schema:

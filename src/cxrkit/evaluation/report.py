@@ -9,7 +9,7 @@ from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
 from cxrkit.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT_FILE = "evaluation_report.json"
 
 
@@ -33,7 +33,9 @@ def new_report(metadata: Mapping[str, Any]) -> dict[str, Any]:
         "n_studies": None,
         "n_patients": None,
         "n_free_text_not_scored": metadata.get("n_free_text"),
+        "n_free_text_by_type": metadata.get("n_free_text_by_type"),
         "n_masked": metadata.get("n_masked"),
+        "evidence": [],
         "metrics": [],
         "differences": [],
         "per_question_type": [],
@@ -76,12 +78,17 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def find_entry(
-    report: Mapping[str, Any], name: str, head: str, condition: str, finding: str | None = None
+    report: Mapping[str, Any],
+    name: str,
+    head: str,
+    condition: str,
+    finding: str | None = None,
+    region: str | None = None,
 ) -> dict[str, Any] | None:
     """Gives the line of a report for a metric, head and condition; None when the report has none."""
-    wanted = (name, head, condition, finding)
+    wanted = (name, head, condition, finding, region)
     for entry in report["metrics"]:
-        if (entry["name"], entry["head"], entry["condition"], entry["finding"]) == wanted:
+        if tuple(entry[key] for key in ("name", "head", "condition", "finding", "region")) == wanted:
             found: dict[str, Any] = entry
             return found
     return None

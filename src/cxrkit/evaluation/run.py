@@ -1,11 +1,11 @@
 """Phase 3 with a model: predict, score, report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from cxrkit.config import ClassifySettings, Settings, VQASettings
-from cxrkit.errors import ArtifactError
+from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.evaluation.publish import EvaluationResult, publish_evaluation
 from cxrkit.evaluation.workspace_films import workspace_films
 from cxrkit.inference.classification import predict_classifier
@@ -14,7 +14,7 @@ from cxrkit.models.configuration import ClassifierConfig, SSGVQAConfig, read_con
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-_TASK_OF_MODEL = {SSGVQAConfig.__name__: "vqa", ClassifierConfig.__name__: "classify"}
+_TASK_OF_MODEL = {SSGVQAConfig.model_type: "vqa", ClassifierConfig.model_type: "classify"}
 
 
 def evaluate_vqa(
@@ -23,16 +23,18 @@ def evaluate_vqa(
     *,
     split: str = "test",
     output_dir: Path,
+    protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Evaluates a VQA model and its controls on one split.
+    """Evaluates a VQA model under several protocols on one split.
 
     Args:
         model_path: a folder with the model's configuration and weights.
         settings: which data, and how it is read.
         split: `train`, `validate` or `test`.
         output_dir: where predictions, report and page go.
+        protocols: names of `inference.protocols.PROTOCOLS`; None takes all that the model can do.
         compute_attention: keep what the answers attended to in the predictions.
         progress: called with (stage, done, total).
 
@@ -40,9 +42,15 @@ def evaluate_vqa(
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
     predictions = predict_vqa(
-        model_path, settings, split=split, compute_attention=compute_attention, progress=progress
+        model_path,
+        settings,
+        split=split,
+        protocols=protocols,
+        compute_attention=compute_attention,
+        progress=progress,
     )
-    return publish_evaluation(predictions, output_dir, workspace_films(settings.data.workspace))
+    films = workspace_films(settings.data.workspace)
+    return publish_evaluation(predictions.answers, output_dir, films, predictions.graphs)
 
 
 def evaluate_classifier(
@@ -64,6 +72,7 @@ def evaluate_model(
     *,
     split: str = "test",
     output_dir: Path,
+    protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
@@ -71,6 +80,7 @@ def evaluate_model(
 
     Raises:
         ArtifactError: the model is not one of the settings' task.
+        SettingsError: protocols are asked for of a classifier.
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
     _require_task(model_path, settings.task)
@@ -80,9 +90,12 @@ def evaluate_model(
             settings,
             split=split,
             output_dir=output_dir,
+            protocols=protocols,
             compute_attention=compute_attention,
             progress=progress,
         )
+    if protocols is not None:
+        raise SettingsError("command line", ["--protocols: a classifier reads no scene graph and has none"])
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
 
 

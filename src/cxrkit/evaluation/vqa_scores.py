@@ -6,10 +6,20 @@ import numpy as np
 import pyarrow as pa
 
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
-from cxrkit.evaluation.grounding_metrics import measure_grounding
+from cxrkit.evaluation.evidence import evidence
+from cxrkit.evaluation.graph_scores import measure_graphs
+from cxrkit.evaluation.grounding_metrics import NodeRows, measure_grounding, measure_node_scores
 from cxrkit.evaluation.head_metrics import measure_head, measure_types
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
-from cxrkit.evaluation.measured import CONTROLS, MODEL, N_RESAMPLES, SEED, Measured, difference_entry
+from cxrkit.evaluation.measured import (
+    CONTROLS,
+    MODEL,
+    N_RESAMPLES,
+    SEED,
+    SOURCES,
+    Measured,
+    difference_entry,
+)
 from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
 from cxrkit.metrics.statistics import PatientResamples
@@ -18,11 +28,14 @@ from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES
 _CONDITIONS_WITHOUT_BOXES = frozenset({"majority", "question_only"})
 
 
-def score_vqa(predictions: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[str, Any]:
+def score_vqa(
+    predictions: pa.Table, graphs: pa.Table | None = None, *, n_resamples: int = N_RESAMPLES
+) -> dict[str, Any]:
     """Scores a table of VQA predictions, per head and condition, with intervals and differences.
 
     Args:
         predictions: the columns of `VQA_SCHEMA` and the metadata key `cxrkit`.
+        graphs: the predicted scene graphs of the same films; None leaves their scores out.
         n_resamples: resamples of patients for the intervals.
 
     Returns:
@@ -38,7 +51,8 @@ def score_vqa(predictions: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[
     patients = parts[MODEL].column("subject_id").to_numpy()
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
     measured, per_type = _measure_conditions(parts, metadata, resamples)
-    return new_report(metadata) | {
+    measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
+    report = new_report(metadata) | {
         "conditions": list(parts),
         "n_questions": parts[MODEL].num_rows,
         "n_studies": len(np.unique(parts[MODEL].column("study_id").to_numpy())),
@@ -48,6 +62,7 @@ def score_vqa(predictions: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[
         "per_question_type": [entry.to_entry() for entry in per_type],
         "notes": _notes(measured, metadata, parts[MODEL]),
     }
+    return report | {"evidence": evidence(report)}
 
 
 def differences(measured: list[Measured]) -> list[dict[str, Any]]:
@@ -59,13 +74,13 @@ def differences(measured: list[Measured]) -> list[dict[str, Any]]:
     found = {
         (entry.basis.head, entry.name, entry.basis.condition): entry
         for entry in measured
-        if not entry.basis.finding
+        if not entry.basis.finding and not entry.basis.region
     }
     return [
         difference_entry(found[head, name, MODEL], found[head, name, control])
         for head, names in HEADLINE_METRICS.items()
         for name in names
-        for control in CONTROLS
+        for control in (*CONTROLS, *SOURCES)
         if (head, name, MODEL) in found and (head, name, control) in found
     ]
 
@@ -80,16 +95,19 @@ def _measure_conditions(
             rows = HeadRows.of_table(part, head, condition)
             measured += measure_head(rows, resamples)
             per_type += measure_types(rows, QUESTION_TYPE_NAMES, resamples)
-        predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and metadata.get("graph_source") != "none"
+        source = condition if condition in SOURCES else metadata.get("graph_source")
+        predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and source != "none"
         boxes = BoxRows.of_table(part, condition)
         measured += measure_grounding(boxes, resamples, predicts_boxes=predicts_boxes)
+        if predicts_boxes:
+            measured += measure_node_scores(NodeRows.of_table(part, condition), resamples)
     return measured, per_type
 
 
 def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) -> list[str]:
     notes = [
         "Heads are never pooled. Intervals resample patients, not questions.",
-        f"Free-text questions answered by no head: {metadata.get('n_free_text', 0)}; "
+        f"Free-text questions, which no head answers: {_free_text(metadata)}; "
         f"questions whose target no table maps: {metadata.get('n_masked', 0)}. Neither is scored.",
     ]
     if metadata.get("graph_source") == "oracle":
@@ -106,6 +124,12 @@ def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) 
     ):
         notes.append("No question has reference boxes in this split.")
     return notes
+
+
+def _free_text(metadata: dict[str, Any]) -> str:
+    by_type = metadata.get("n_free_text_by_type") or {}
+    types = ", ".join(f"{name} {count:,}" for name, count in by_type.items())
+    return f"{metadata.get('n_free_text') or 0:,}" + (f" ({types})" if types else "")
 
 
 def _has_one_class(entry: Measured) -> bool:

@@ -53,7 +53,8 @@ def predict_classifier(
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     device = torch.device(choose_device(detect_hardware()).name)
-    model = CXRClassifier.load(model_path).to(device).eval()
+    model = CXRClassifier.from_pretrained(model_path)
+    torch.nn.Module.to(model, device)
     films = labelled_films(index, store, settings.data, split, seed=settings.training.seed)
     columns: dict[str, list[Any]] = defaultdict(list)
     for condition in conditions:

@@ -9,16 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cxrkit.data.batches.tokenize import QuestionTokenizer
 from cxrkit.data.batches.transforms import prepare_images
 from cxrkit.hardware import choose_device, detect_hardware
-from cxrkit.models.outputs import Answers, EncodedFilms
-from cxrkit.models.text import load_tokenizer
+from cxrkit.models.nodes import DataSetGraph
+from cxrkit.models.outputs import Answers, EncodedImages, EncodedQuestions
 from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS
 
 FloatArray = npt.NDArray[np.float32]
-TOKENIZER = "tokenizer"
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,12 @@ class AnswerArrays:
 
     Attributes:
         probabilities: per head code (order of `ANSWER_HEADS`) `[N, C]`.
-        box_scores: `[N, 26]` probability that a node supports the answer.
+        node_scores: `[N, R]` probability that a node supports the answer.
         attention: `[N, P]` over the visual tokens, or None.
     """
 
     probabilities: tuple[FloatArray, ...]
-    box_scores: FloatArray
+    node_scores: FloatArray
     attention: FloatArray | None
 
 
@@ -48,25 +46,15 @@ class Predictor:
 
     def __init__(self, folder: Path) -> None:
         self.device = torch.device(choose_device(detect_hardware()).name)
-        self.model = SSGVQAModel.load(folder).to(self.device).eval()
-        self.tokenize = QuestionTokenizer(
-            load_tokenizer(str(folder / TOKENIZER)), self.model.config.max_question_length
-        )
+        self.model = SSGVQAModel.from_pretrained(folder)
+        torch.nn.Module.to(self.model, self.device)
 
     @torch.no_grad()
-    def encode(
-        self,
-        images: Tensor,
-        boxes: Tensor | None = None,
-        findings: Tensor | None = None,
-        sides: Tensor | None = None,
-    ) -> EncodedFilms:
-        """Encodes stored films once for all their questions.
+    def features(self, images: Tensor, sides: Tensor | None = None) -> Tensor:
+        """Gives the feature maps `[B, C, h, w]` of stored films, once for all graph sources.
 
         Args:
-            images: `[B, C, C]` uint8.
-            boxes: the data set's `[B, 26, 4]`, read only by the graph sources `anatomy` and `oracle`.
-            findings: the data set's `[B, 26, E]`, likewise.
+            images: `[B, S, S]` uint8.
             sides: `[B]` side of each film's own square; None where all fill `images`.
         """
         config = self.model.config
@@ -79,34 +67,48 @@ class Predictor:
             list(config.image_std),
             None if sides is None else sides.to(self.device),
         )
-        moved = [None if values is None else values.to(self.device) for values in (boxes, findings)]
-        return self.model.encode_images(prepared, *moved)
+        features: Tensor = self.model.visual(prepared)
+        return features
+
+    @torch.no_grad()
+    def encode(
+        self, features: Tensor, source: str | None = None, given: DataSetGraph | None = None
+    ) -> EncodedImages:
+        """Encodes films once for all their questions.
+
+        Args:
+            features: from `features`.
+            source: where the scene graph comes from; None takes the model's own source.
+            given: the data set's graph; needed by `anatomy` and `oracle`, and never passed for another.
+        """
+        if given is not None:
+            given = DataSetGraph(given.boxes_xyxy_rel.to(self.device), given.findings.to(self.device))
+        return self.model.encode_features(features, source=source, given=given)
+
+    @torch.no_grad()
+    def read(self, questions: Sequence[str]) -> EncodedQuestions:
+        """Encodes N texts, equal ones once."""
+        return self.model.encode_questions(questions)
 
     @torch.no_grad()
     def answer(
         self,
-        films: EncodedFilms,
+        encoded: EncodedImages,
         image_of_question: Tensor,
-        questions: Sequence[str],
+        questions: EncodedQuestions,
         *,
         with_attention: bool = False,
     ) -> AnswerArrays:
-        """Answers questions; equal texts are encoded once.
+        """Answers questions.
 
         Args:
-            films: from `encode`.
+            encoded: from `encode`.
             image_of_question: `[N]` which film each question is about.
-            questions: N texts.
+            questions: from `read`.
             with_attention: also give the attention over visual tokens.
         """
-        texts, inverse = np.unique(np.asarray(questions, dtype=object), return_inverse=True)
-        tokens = self.tokenize([str(text) for text in texts])
-        encoded = self.model.questions(
-            tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
-        )
-        asked = encoded.rows(torch.from_numpy(inverse).to(self.device))
         answers = self.model.answer(
-            films, image_of_question.to(self.device), asked, with_attention=with_attention
+            encoded, questions, image_of_question.to(self.device), with_attention=with_attention
         )
         return _as_arrays(answers)
 
@@ -117,8 +119,9 @@ def _as_arrays(answers: Answers) -> AnswerArrays:
         logits: Tensor = getattr(answers, str(head)).float()
         probability = logits.sigmoid() if head in MULTI_LABEL_HEADS else logits.softmax(-1)
         probabilities.append(probability.cpu().numpy())
+    attention = answers.visual_attention
     return AnswerArrays(
         probabilities=tuple(probabilities),
-        box_scores=answers.grounding.float().sigmoid().cpu().numpy(),
-        attention=None if answers.attention is None else answers.attention.float().cpu().numpy(),
+        node_scores=answers.grounding.float().sigmoid().cpu().numpy(),
+        attention=None if attention is None else attention.float().cpu().numpy(),
     )

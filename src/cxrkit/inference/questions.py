@@ -1,29 +1,48 @@
-"""The prediction table of a VQA model on a split, with its controls beside it."""
+"""The prediction tables of a VQA model on a split, under several protocols."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from cxrkit.config import VQASettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
 from cxrkit.data.films.opener import films_of
+from cxrkit.data.films.source import FilmSource, stack_films
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
+from cxrkit.inference.graph_rows import GraphRows
 from cxrkit.inference.predictor import AnswerArrays, Predictor
+from cxrkit.inference.protocols import MODEL, Protocol, films_of_other_patients, protocols_for
 from cxrkit.inference.rows import PredictionRows
+from cxrkit.models.nodes import DataSetGraph
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD
 
 Progress = Callable[[str, int, int], None]
 
-CONDITIONS = ("model", "blank_image", "majority", "question_only")
-_OF_MODEL = ("model", "blank_image")
 FILMS_PER_BATCH = 8
+_READS_DATA_SETS_GRAPH = ("anatomy", "oracle")
+
+
+@dataclass(frozen=True)
+class VQAPredictions:
+    """What a model said about a split.
+
+    Attributes:
+        answers: one row per condition and question; the schema's metadata says what it was made from.
+        graphs: one row per condition and film with the predicted scene graph beside the data set's; None
+            for a model that predicts none.
+    """
+
+    answers: pa.Table
+    graphs: pa.Table | None
 
 
 def predict_vqa(
@@ -31,68 +50,69 @@ def predict_vqa(
     settings: VQASettings,
     *,
     split: str = "test",
-    conditions: Sequence[str] = CONDITIONS,
+    protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
     progress: Progress | None = None,
-) -> pa.Table:
-    """Answers every answerable question of a split under each condition.
-
-    `model` sees the film; `blank_image` is the same model on an empty film; `majority` gives the training
-    split's answer shares of the question's type and `question_only` those of its very text.
+) -> VQAPredictions:
+    """Answers every answerable question of a split under each protocol.
 
     Args:
         model_path: a `best_model` folder.
         settings: whose data section says what is read.
         split: `train`, `validate` or `test`.
-        conditions: which conditions to write.
+        protocols: names of `PROTOCOLS`; None takes all that the model can do.
         compute_attention: also store the attention over the visual tokens.
         progress: called with (stage, films done, films).
-
-    Returns:
-        One row per condition and question; the schema's metadata says what it was made from.
 
     Raises:
         ArtifactError: model or workspace missing or damaged.
         DataLayoutError: no question passes the filters.
+        SettingsError: a protocol is unknown, or the model cannot do it.
     """
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     predictor = Predictor(model_path)
-    _require_same_entities(predictor, index)
+    config = predictor.model.config
+    chosen = protocols_for(config.scene_graph_source, protocols)
+    _require_same_entities(predictor, index, chosen)
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
     )
-    rows = PredictionRows(index, store)
-    for condition in (name for name in _OF_MODEL if name in conditions):
-        _run_model(predictor, films, rows, condition, with_attention=compute_attention, progress=progress)
+    rows, graphs = PredictionRows(index, store), GraphRows(index, store)
+    of_model = {name: protocol for name, protocol in chosen.items() if protocol.shown != "nothing"}
+    _run_model(predictor, films, rows, graphs, of_model, with_attention=compute_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection
     shares = answer_shares(index, training.parts(index))
-    for condition in (name for name in CONDITIONS if name in conditions and name not in _OF_MODEL):
+    for condition in (name for name, protocol in chosen.items() if protocol.shown == "nothing"):
         _run_control(shares, films, rows, condition)
-    selection = films.selection
-    return rows.table({
+    metadata = {
         "task": "vqa",
         "split": split,
         "index_fingerprint": index.fingerprint,
         "checkpoint": str(model_path),
-        "graph_source": predictor.model.config.scene_graph_source,
-        "roi_source": predictor.model.config.roi_source,
-        "visual_patches": predictor.model.config.visual_patches,
-        "n_free_text": selection.free_text,
-        "n_masked": selection.masked,
+        "graph_source": config.scene_graph_source,
+        "roi_source": config.roi_source,
+        "visual_patches": config.visual_patches,
+        "entities": list(config.entities),
+        "n_free_text": films.selection.free_text,
+        "n_free_text_by_type": films.selection.free_text_by_type,
+        "n_masked": films.selection.masked,
         "settings": settings.model_dump(mode="json"),
-    })  # fmt: skip
+    }
+    return VQAPredictions(rows.table(metadata), graphs.table(metadata))
 
 
-def _require_same_entities(predictor: Predictor, index: Index) -> None:
+def _require_same_entities(predictor: Predictor, index: Index, chosen: dict[str, Protocol]) -> None:
     """Refuses to feed an oracle graph whose entities are numbered otherwise than the model's."""
     config = predictor.model.config
-    if config.scene_graph_source == "oracle" and config.entities != index.vocabularies.entities:
+    if any(protocol.source == "oracle" for protocol in chosen.values()):
+        if config.entities == index.vocabularies.entities:
+            return
         raise ArtifactError(
-            "the model reads the data set's graph, but these data name other entities",
+            "the oracle reads the data set's graph, but these data name other entities",
             expected=f"the {len(config.entities)} entities that the model was trained with, in their order",
             found=f"{len(index.vocabularies.entities)} entities in {index.workspace}",
-            next_step="evaluate on the data that the model was trained on, or train with predicted graphs",
+            next_step="leave oracle out: --protocols predicted,none,blank_image,shuffled_image,question_only",
         )
 
 
@@ -100,31 +120,77 @@ def _run_model(
     predictor: Predictor,
     films: FilmDataset,
     rows: PredictionRows,
-    condition: str,
+    graphs: GraphRows,
+    protocols: dict[str, Protocol],
     *,
     with_attention: bool,
     progress: Progress | None,
 ) -> None:
-    collate = Collate(films.index, predictor.tokenize)
+    """Goes through the films once; every protocol answers a batch before the next one is read."""
+    shown = _ShownFilms(predictor, films, protocols)
+    texts = films.index.texts.column("text")
     done = 0
-    for batch in make_loader(films, collate, batch_size=FILMS_PER_BATCH, workers=0, shuffle=False):
-        images = torch.zeros_like(batch["images"]) if condition == "blank_image" else batch["images"]
-        encoded = predictor.encode(images, batch["node_boxes"], batch["node_findings"], batch["image_side"])
-        texts = films.index.texts.column("text")
+    for batch in make_loader(
+        films, Collate(films.index, lambda _: {}), batch_size=FILMS_PER_BATCH, workers=0, shuffle=False
+    ):
         ids = films.index.column("questions", "question_text")[batch["question_row"].numpy()]
-        questions = [texts[int(i)].as_py() for i in ids]
-        answers = predictor.answer(
-            encoded,
-            batch["image_of_question"],
-            questions,
-            with_attention=with_attention and condition == "model",
-        )
-        boxes = encoded.node_boxes_xyxy_rel.float().cpu().numpy()
-        mask = encoded.node_mask.cpu().numpy()
-        rows.add(condition, batch, answers, boxes, mask)
-        done += len(images)
+        questions = predictor.read([texts[int(i)].as_py() for i in ids])
+        features = shown.features(batch)
+        for condition, protocol in protocols.items():
+            source = protocol.source or predictor.model.config.scene_graph_source
+            # The data set's graph is out of reach of every protocol that does not name it.
+            given = (
+                DataSetGraph(batch["node_boxes"], batch["node_findings"])
+                if source in _READS_DATA_SETS_GRAPH
+                else None
+            )
+            encoded = predictor.encode(features[protocol.shown], source, given)
+            answers = predictor.answer(
+                encoded,
+                batch["image_of_question"],
+                questions,
+                with_attention=with_attention and condition == MODEL,
+            )
+            boxes = encoded.node_boxes_xyxy_rel.float().cpu().numpy()
+            rows.add(condition, batch, answers, boxes, encoded.node_mask.cpu().numpy())
+            if encoded.graph is not None and protocol.shown in ("film", "blank"):
+                graphs.add(condition, batch, encoded.graph)
+        done += len(batch["images"])
         if progress is not None:
-            progress(f"answering: {condition.replace('_', ' ')}", done, len(films))
+            progress(f"answering under {len(protocols)} protocols", done, len(films))
+
+
+class _ShownFilms:
+    """Feature maps of what the protocols show in place of the films of a batch."""
+
+    def __init__(self, predictor: Predictor, films: FilmDataset, protocols: dict[str, Protocol]) -> None:
+        self.predictor = predictor
+        self.store: FilmSource = films.store
+        self.kinds = {protocol.shown for protocol in protocols.values()}
+        rows = films.selection.image_rows
+        self.other: dict[int, int] = {}
+        if "other_film" in self.kinds:
+            subjects = films.index.column("images", "subject_id")[rows]
+            others = rows[films_of_other_patients(subjects, films.seed)]
+            self.other = dict(zip(rows.tolist(), others.tolist(), strict=True))
+        self._blank: Tensor | None = None
+
+    def features(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Gives a feature map `[B, C, h, w]` for each kind of film that is shown."""
+        films = len(batch["images"])
+        found: dict[str, Tensor] = {}
+        if "film" in self.kinds:
+            found["film"] = self.predictor.features(batch["images"], batch["image_side"])
+        if "blank" in self.kinds:
+            if self._blank is None:
+                side = self.predictor.model.config.image_size
+                self._blank = self.predictor.features(torch.zeros(1, side, side, dtype=torch.uint8))
+            found["blank"] = self._blank.expand(films, -1, -1, -1)
+        if "other_film" in self.kinds:
+            rows = [self.other[row] for row in batch["image_row"].tolist()]
+            images = torch.from_numpy(stack_films(self.store, rows))
+            found["other_film"] = self.predictor.features(images, torch.from_numpy(self.store.side[rows]))
+        return found
 
 
 def _run_control(shares: AnswerShares, films: FilmDataset, rows: PredictionRows, condition: str) -> None:

@@ -1,7 +1,7 @@
 """Collects predictions into the columns of `predictions.parquet`."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,8 @@ from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.composer import compose_answer
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
-from cxrkit.models.decisions import choose_classes
+from cxrkit.models.decisions import SET_THRESHOLD, choose_classes
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
-
-SUPPORT_THRESHOLD = 0.5
 
 _TEXT_COLUMNS = {
     "question_id": "question_id_text",
@@ -63,11 +61,17 @@ class PredictionRows:
             film = int(batch["image_of_question"][position])
             image_row = int(image_rows[film])
             self._add_identity(condition, row, image_row)
-            self._add_answer(batch, answers, position)
-            chosen = np.flatnonzero(node_mask[film] & (answers.box_scores[position] >= SUPPORT_THRESHOLD))
+            scores = answers.node_scores[position]
+            chosen = np.flatnonzero(node_mask[film] & (scores >= SET_THRESHOLD))
+            regions = [int(node) for node in chosen[np.argsort(-scores[chosen], kind="stable")]]
+            self._add_answer(batch, answers, position, regions)
             pixels = to_pixels(node_boxes[film][chosen], self.store, image_row)
             self.columns["boxes_predicted"].append(pixels.tolist())
-            self.columns["box_scores"].append(answers.box_scores[position][chosen].tolist())
+            self.columns["box_scores"].append(scores[chosen].tolist())
+            self.columns["node_scores"].append(np.where(node_mask[film], scores, 0.0).tolist())
+            # Without a trustworthy box there is none, and nothing is known about the others.
+            nodes = batch["node_target"][position].nonzero().flatten().tolist()
+            self.columns["nodes_reference"].append(nodes)
             attention = None if answers.attention is None else answers.attention[position].tolist()
             self.columns["attention"].append(attention)
 
@@ -99,7 +103,9 @@ class PredictionRows:
         )
         return corners[trusted].tolist(), bool(trusted.any())
 
-    def _add_answer(self, batch: Mapping[str, Tensor], answers: AnswerArrays, position: int) -> None:
+    def _add_answer(
+        self, batch: Mapping[str, Tensor], answers: AnswerArrays, position: int, regions: Sequence[int]
+    ) -> None:
         code = int(batch["head"][position])
         head, kind = ANSWER_HEADS[code], QUESTION_TYPES[int(batch["question_type"][position])]
         target = batch[f"{head}_target"][position]
@@ -109,7 +115,7 @@ class PredictionRows:
         for name, value in {
             "question_type": kind.name,
             "head": str(head),
-            "answer_predicted": compose_answer(kind, predicted),
+            "answer_predicted": compose_answer(kind, predicted, regions),
             "classes_reference": reference,
             "classes_predicted": predicted,
             "probabilities": probabilities.tolist(),

@@ -7,11 +7,11 @@ from typing import Any, Literal, TypeAlias
 import pyarrow as pa
 
 from cxrkit.version import __version__
-from cxrkit.vocabulary import FINDINGS
+from cxrkit.vocabulary import FINDINGS, REGIONS
 
-Task: TypeAlias = Literal["vqa", "classify"]
+Task: TypeAlias = Literal["vqa", "classify", "vqa_graph"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METADATA_KEY = b"cxrkit"
 
 _BOXES: pa.DataType = pa.list_(pa.list_(pa.float32()))
@@ -36,6 +36,8 @@ _VQA_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("has_boxes_reference", pa.bool_()),
     ("boxes_predicted", _BOXES),
     ("box_scores", pa.list_(pa.float32())),
+    ("node_scores", pa.list_(pa.float32())),
+    ("nodes_reference", pa.list_(pa.int8())),
 )
 _CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("condition", pa.string()),
@@ -48,7 +50,42 @@ _CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
 )
 VQA_SCHEMA = pa.schema(_VQA_COLUMNS)
 CLASSIFY_SCHEMA = pa.schema(_CLASSIFY_COLUMNS)
-SCHEMA_OF_TASK: dict[Task, pa.Schema] = {"vqa": VQA_SCHEMA, "classify": CLASSIFY_SCHEMA}
+TASKS: tuple[Task, ...] = ("vqa", "classify", "vqa_graph")
+
+
+def graph_schema(entities: int) -> pa.Schema:
+    """Gives the columns of the table of predicted scene graphs.
+
+    Per film: boxes of the 26 regions in original pixels (26 x 4 numbers; zeros where the reference has none),
+    presence of each, and the probability of each entity in each region (26 x entities numbers, region by
+    region); `findings_reference` are positions in that list.
+
+    Args:
+        entities: number of finding entities.
+    """
+    regions = len(REGIONS)
+    return pa.schema(
+        (
+            ("condition", pa.string()),
+            ("subject_id", pa.int32()),
+            ("study_id", pa.int32()),
+            ("dicom_id", pa.string()),
+            ("has_graph_reference", pa.bool_()),
+            ("boxes_reference", pa.list_(pa.float32(), 4 * regions)),
+            ("has_box_reference", pa.list_(pa.bool_(), regions)),
+            ("findings_reference", pa.list_(pa.int32())),
+            ("boxes_predicted", pa.list_(pa.float32(), 4 * regions)),
+            ("presence_probabilities", pa.list_(pa.float32(), regions)),
+            ("finding_probabilities", pa.list_(pa.float32(), regions * entities)),
+        )
+    )
+
+
+def schema_of(metadata: Mapping[str, Any]) -> pa.Schema:
+    """Gives the columns of the table that some metadata belongs to."""
+    if metadata["task"] == "vqa_graph":
+        return graph_schema(len(metadata["entities"]))
+    return VQA_SCHEMA if metadata["task"] == "vqa" else CLASSIFY_SCHEMA
 
 
 def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:

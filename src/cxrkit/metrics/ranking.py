@@ -226,3 +226,26 @@ def _unweighted(
     metric: Callable[[RankedRows, FloatArray], FloatArray], labels: BoolArray, scores: FloatArray
 ) -> float:
     return float(metric(rank_rows(labels, scores), np.ones((1, len(labels))))[0])
+
+
+def average_precision_of_rows(labels: BoolArray, scores: FloatArray) -> FloatArray:
+    """Gives the average precision of each row's own ranking.
+
+    Definition: mean over a row's positives of the precision among the entries with at least their score;
+    entries of equal score count together. Range 0..1, `nan` for a row without positives.
+
+    Args:
+        labels: `[N, C]`.
+        scores: `[N, C]`.
+
+    Returns:
+        `[N]`.
+
+    >>> labels, scores = np.array([[True, False, True]]), np.array([[0.9, 0.8, 0.7]])
+    >>> average_precision_of_rows(labels, scores).round(4).tolist()
+    [0.8333]
+    """
+    at_least = scores[:, None, :] >= scores[:, :, None]
+    hits = (at_least & labels[:, None, :]).sum(-1)
+    precision = hits / at_least.sum(-1)
+    return divide_or_nan((precision * labels).sum(1), labels.sum(1))

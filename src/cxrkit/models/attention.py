@@ -1,8 +1,27 @@
-"""Multi-head attention with key masks, and the transformer layer of the fusion."""
+"""Multi-head attention with key masks, additive biases, and keys that were computed elsewhere."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class KeysValues:
+    """Keys and values of a context, computed once for all queries that will read it.
+
+    Attributes:
+        keys: `[B, heads, K, D]`.
+        values: `[B, heads, K, D]`.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def rows(self, index: Tensor) -> "KeysValues":
+        """Gives those of the contexts at `[N]` positions."""
+        return KeysValues(self.keys[index], self.values[index])
 
 
 class Attention(nn.Module):
@@ -22,7 +41,15 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, context: Tensor, context_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        queries: Tensor,
+        context: Tensor,
+        context_mask: Tensor | None = None,
+        *,
+        bias: Tensor | None = None,
+        beside: KeysValues | None = None,
+    ) -> Tensor:
         """Attends.
 
         Args:
@@ -30,56 +57,64 @@ class Attention(nn.Module):
             context: `[N, K, H]`.
             context_mask: `[N, K]` True where a context token counts; None when all do. A row without any
                 token gives zeros rather than NaN.
+            bias: `[N, heads, Q, K]` added to the scores.
+            beside: more keys and values after those of the context, `[N, heads, P, D]`; all of them count.
 
         Returns:
             `[N, Q, H]`.
         """
-        query, key, value = self._split(queries, context)
-        mask = None if context_mask is None else context_mask[:, None, None, :]
-        dropout = self.dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        if context_mask is not None:
-            mixed = torch.where(context_mask.any(-1)[:, None, None, None], mixed, torch.zeros_like(mixed))
+        own = self.keys_values(context)
+        mask = context_mask
+        if beside is not None:
+            own = KeysValues(
+                torch.cat([own.keys, beside.keys], dim=2), torch.cat([own.values, beside.values], dim=2)
+            )
+            if mask is not None:
+                mask = functional.pad(mask, (0, beside.keys.shape[2]), value=True)
+        query = self._split(self.query(queries))
+        mixed = functional.scaled_dot_product_attention(
+            query, own.keys, own.values, attn_mask=_score_mask(mask, bias, query.dtype),
+            dropout_p=self.dropout if self.training else 0.0,
+        )  # fmt: skip
+        if mask is not None:
+            mixed = torch.where(mask.any(-1)[:, None, None, None], mixed, torch.zeros_like(mixed))
         result: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return result
 
-    def weights(self, queries: Tensor, context: Tensor, context_mask: Tensor) -> Tensor:
-        """Gives the attention weights, averaged over heads: `[N, Q, K]`, rows sum to 1."""
-        query, key, _ = self._split(queries, context)
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+    def keys_values(self, context: Tensor) -> KeysValues:
+        """Gives the keys and values of a context `[N, K, H]`."""
+        keys, values = self.key_value(context).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return KeysValues(keys, values)
+
+    def weights(
+        self,
+        queries: Tensor,
+        context: Tensor,
+        context_mask: Tensor,
+        beside: KeysValues | None = None,
+    ) -> Tensor:
+        """Gives the attention weights, averaged over heads: `[N, Q, K]`, rows sum to 1.
+
+        With `beside`, K counts the context's tokens first and then those beside it. A row without any token
+        that counts gives zeros.
+        """
+        keys = self.keys_values(context).keys
+        if beside is not None:
+            keys = torch.cat([keys, beside.keys], dim=2)
+            context_mask = functional.pad(context_mask, (0, beside.keys.shape[2]), value=True)
+        scores = self._split(self.query(queries)) @ keys.transpose(-1, -2) / keys.shape[-1] ** 0.5
         scores = scores.float().masked_fill(~context_mask[:, None, None, :], -torch.inf)
-        weights: Tensor = scores.softmax(-1).mean(1)
+        weights: Tensor = scores.softmax(-1).nan_to_num(0.0).mean(1)
         return weights
 
-    def _split(self, queries: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = self.key_value(context).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return query, key, value
+    def _split(self, tokens: Tensor) -> Tensor:
+        parts: Tensor = tokens.unflatten(-1, (self.heads, -1))
+        return parts.transpose(1, 2)
 
 
-class FusionLayer(nn.Module):
-    """Self-attention and feed-forward with residuals, LayerNorm before each."""
-
-    def __init__(
-        self, width: int, heads: int, intermediate: int, dropout: float, attention_dropout: float
-    ) -> None:
-        super().__init__()
-        self.normalise_attention = nn.LayerNorm(width)
-        self.attention = Attention(width, heads, attention_dropout)
-        self.normalise_feed_forward = nn.LayerNorm(width)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(width, intermediate), nn.GELU(), nn.Dropout(dropout), nn.Linear(intermediate, width)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Maps tokens `[N, L, H]` with mask `[N, L]` to `[N, L, H]`."""
-        normal = self.normalise_attention(tokens)
-        tokens = tokens + self.dropout(self.attention(normal, normal, mask))
-        result: Tensor = tokens + self.dropout(self.feed_forward(self.normalise_feed_forward(tokens)))
-        return result
-
-    def attention_of_first(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Gives the attention weights `[N, L]` of the first token over all tokens in this layer."""
-        normal = self.normalise_attention(tokens)
-        return self.attention.weights(normal[:, :1], normal, mask)[:, 0]
+def _score_mask(mask: Tensor | None, bias: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """Puts key mask `[N, K]` and bias `[N, heads, Q, K]` into the one mask that attention takes."""
+    if bias is None:
+        return None if mask is None else mask[:, None, None, :]
+    bias = bias.to(dtype)
+    return bias if mask is None else torch.where(mask[:, None, None, :], bias, -torch.inf)

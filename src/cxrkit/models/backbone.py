@@ -6,30 +6,16 @@ from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from cxrkit.errors import WeightsError
-from cxrkit.models.configuration import ClassifierConfig
+from cxrkit.models.backbone_weights import BUILDING_ERRORS, read_backbone_weights
 from cxrkit.models.hub import find_cached_file, hub_is_reachable
-from cxrkit.models.storage import WEIGHTS_FILE
 
 logger = logging.getLogger(__name__)
 
-# What timm and the hub raise when weights are out of reach or do not fit, or a model cannot be built so.
-BUILDING_ERRORS = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    LookupError,
-    SafetensorError,
-)
-CLASSIFIER_PREFIX = "network."
+COLOURS = 3
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -49,8 +35,8 @@ def create_backbone(
         The model; timm has no types, so it is not typed further.
 
     Raises:
-        WeightsError: the name is unknown, the model cannot be built so, or the weights cannot be had; never
-            a silent random start.
+        WeightsError: the name is unknown, the model cannot be built so, or the weights cannot be had or do
+            not fit; never a silent random start.
     """
     if not timm.is_model(name):
         close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
@@ -58,7 +44,8 @@ def create_backbone(
             f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
         )
     if isinstance(pretrained, str):
-        arguments["pretrained_cfg_overlay"] = _local_source(Path(pretrained), name)
+        state = read_backbone_weights(Path(pretrained), name, image_size, arguments.get("num_classes"))
+        arguments["pretrained_cfg_overlay"] = {"state_dict": state}
     elif pretrained:
         arguments |= _cached_source(name)
     try:
@@ -139,29 +126,6 @@ def enable_checkpointing(body: nn.Module) -> bool:
     return False
 
 
-def _local_source(path: Path, name: str) -> dict[str, Any]:
-    """Gives timm's description of local weights: a file as it is, or the network inside a classifier."""
-    if path.is_file():
-        return {"file": str(path)}
-    if not path.is_dir():
-        raise WeightsError(
-            f"no weights at {path}",
-            expected="a weight file, or the best_model folder of a classifier",
-            found="no such file or folder",
-            next_step="mend model.pretrained",
-        )
-    config = ClassifierConfig.load(path)
-    if config.visual_backbone != name:
-        raise WeightsError(
-            "the classifier's weights are of another backbone",
-            expected=f"a classifier with visual_backbone {name}",
-            found=f"{config.visual_backbone} in {path}",
-            next_step="make model.visual_backbone the same in both runs",
-        )
-    state = load_file(str(path / WEIGHTS_FILE))
-    return {"state_dict": {key.removeprefix(CLASSIFIER_PREFIX): value for key, value in state.items()}}
-
-
 class FeatureMap(nn.Module):
     """Gives one feature map of a film from the last two stages of a backbone.
 
@@ -173,15 +137,30 @@ class FeatureMap(nn.Module):
         pretrained: see `create_backbone`.
         channels: channels of the map that comes out.
         image_size: side of the films in pixels, for the models that are built for one size.
+        grey_input: `repeat` keeps the backbone's three input channels; `average` gives it a stem of one
+            channel with the mean of the pretrained weights over the channels.
     """
 
     def __init__(
-        self, name: str, pretrained: bool | str, channels: int, image_size: int | None = None
+        self,
+        name: str,
+        pretrained: bool | str,
+        channels: int,
+        image_size: int | None = None,
+        grey_input: str = "repeat",
     ) -> None:
         super().__init__()
+        self.is_grey = grey_input == "average"
         self.body = create_backbone(
-            name, pretrained, image_size=image_size, features_only=True, out_indices=(-2, -1)
+            name,
+            pretrained,
+            image_size=image_size,
+            features_only=True,
+            out_indices=(-2, -1),
+            in_chans=1 if self.is_grey else COLOURS,
         )
+        if self.is_grey and pretrained:
+            _average_stem(self.body)
         # Swin and its relatives give their maps as [B, h, w, C].
         self.channels_last = str(getattr(self.body, "output_fmt", "NCHW")).endswith("NHWC")
         fine, coarse = self.body.feature_info.channels()
@@ -193,17 +172,27 @@ class FeatureMap(nn.Module):
         """Encodes films.
 
         Args:
-            images: `[B, 3, H, W]` normalised.
+            images: `[B, 3, H, W]` normalised, or `[B, 1, H, W]` where the stem has one channel.
 
         Returns:
             `[B, C, h, w]`, h and w those of the second-last stage (stride 16 for most backbones).
         """
+        if self.is_grey:
+            # The mean of three weights on the sum of the channels answers as the three on equal channels do.
+            images = COLOURS * images.mean(1, keepdim=True)
         fine, coarse = self.body(images)
         if self.channels_last:
             fine, coarse = fine.permute(0, 3, 1, 2), coarse.permute(0, 3, 1, 2)
         upsampled = functional.interpolate(self.project_coarse(coarse), fine.shape[-2:], mode="nearest")
         result: Tensor = self.normalise(self.project_fine(fine) + upsampled)
         return result
+
+
+def _average_stem(body: nn.Module) -> None:
+    """Turns the sum over the input channels, which timm makes of a pretrained stem, into their mean."""
+    stem = next(part for part in body.modules() if isinstance(part, nn.Conv2d))
+    with torch.no_grad():
+        stem.weight.div_(COLOURS)
 
 
 def pooled(features: Tensor) -> Tensor:

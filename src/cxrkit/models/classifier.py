@@ -1,17 +1,18 @@
-"""The 14-label classifier: any timm backbone with one linear layer."""
+"""The 14-label classifier: any timm backbone with one linear layer.
 
-from pathlib import Path
-from typing import Self
+Importing this module registers model and configuration with `AutoModel` and `AutoConfig`.
+"""
 
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import AutoConfig, AutoModel
 
 from cxrkit.models.backbone import create_backbone
 from cxrkit.models.configuration import ClassifierConfig
-from cxrkit.models.storage import load_weights, save_weights
+from cxrkit.models.saved_model import SavedModel
 from cxrkit.vocabulary import FINDINGS
 
 
-class CXRClassifier(nn.Module):
+class CXRClassifier(SavedModel):
     """Gives a logit for each of the 14 findings of a film.
 
     Args:
@@ -19,30 +20,24 @@ class CXRClassifier(nn.Module):
         pretrained: True (timm's weights), a path, or False (random).
     """
 
+    config: ClassifierConfig
+    config_class = ClassifierConfig
+
     def __init__(self, config: ClassifierConfig, *, pretrained: bool | str = False) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         arguments = {"num_classes": len(FINDINGS), "drop_rate": config.drop_rate}
         if config.drop_path_rate:
             arguments["drop_path_rate"] = config.drop_path_rate
         self.network = create_backbone(
             config.visual_backbone, pretrained, image_size=config.image_size, **arguments
         )
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps normalised films `[B, 3, H, W]` to logits `[B, 14]`."""
         logits: Tensor = self.network(images)
         return logits
 
-    def save(self, folder: Path) -> None:
-        """Writes configuration and weights (safetensors) into a folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.config.save(folder)
-        save_weights(self, folder)
 
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Reads a classifier that `save` wrote; a missing or unexpected weight is an error."""
-        model = cls(ClassifierConfig.load(folder))
-        load_weights(model, folder)
-        return model
+AutoConfig.register(ClassifierConfig.model_type, ClassifierConfig, exist_ok=True)
+AutoModel.register(ClassifierConfig, CXRClassifier, exist_ok=True)

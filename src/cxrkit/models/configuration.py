@@ -1,56 +1,92 @@
-"""What fixes a model's shape, saved beside its weights."""
+"""What fixes a model's shape, saved beside its weights as `config.json`.
+
+Both configurations are `transformers`-style; the modules that hold the models register them with
+`AutoConfig` and `AutoModel`.
+"""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from transformers import PreTrainedConfig
+
 from cxrkit.errors import ArtifactError
+from cxrkit.vocabulary import FINDINGS, REGIONS
 
 CONFIG_FILE = "config.json"
+BOX_VALUES = 6  # x1, y1, x2, y2, area and aspect ratio of a scene-graph node
+# The shape of Bio+ClinicalBERT (Alsentzer et al. 2019): BERT-base, cased vocabulary.
+CLINICAL_BERT: dict[str, Any] = {
+    "model_type": "bert",
+    "vocab_size": 28996,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 512,
+    "pad_token_id": 0,
+}
 
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """Base of the two model configurations: plain values, written as JSON."""
+class ModelConfig(PreTrainedConfig):
+    """Base of the two configurations: every key is known, every key is there, lists become tuples."""
 
-    def save(self, folder: Path) -> None:
-        """Writes `config.json` into a folder, with the kind of model it is for."""
-        content = {"model_type": type(self).__name__, **asdict(self)}
-        (folder / CONFIG_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Turns what JSON made lists into the tuples they were."""
+        for entry in fields(type(self)):
+            value = getattr(self, entry.name)
+            if isinstance(value, list) and entry.name in _own_fields(type(self)):
+                setattr(self, entry.name, tuple(value))
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Makes the configuration from the content of a `config.json`.
+
+        Raises:
+            ArtifactError: a key of this version is missing, or one is unknown: another version wrote it,
+                and what a default would stand for is not what was trained.
+        """
+        own = _own_fields(cls)
+        known = own | {entry.name for entry in fields(PreTrainedConfig)} | _WRITTEN_BESIDES
+        missing, unknown = sorted(own - set(config_dict)), sorted(set(config_dict) - known)
+        if missing or unknown:
+            parts = [f"{word}: {', '.join(names)}" for word, names in
+                     (("missing", missing), ("unknown", unknown)) if names]  # fmt: skip
+            raise ArtifactError(
+                f"{CONFIG_FILE} does not describe a {cls.__name__} of this version",
+                expected="exactly the keys of this version",
+                found="; ".join(parts),
+                next_step="pass the best_model folder of a run made by this version",
+            )
+        return super().from_dict(config_dict, **kwargs)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads `config.json`.
+        """Reads `config.json` of a local model folder.
 
         Raises:
             ArtifactError: the file is missing, of another model, or has other keys.
         """
         content = read_config(folder)
-        kind = content.pop("model_type", None)
-        known = {field.name for field in fields(cls)}
-        if kind != cls.__name__:
-            raise _does_not_describe(folder, cls.__name__, f"model_type {cls.__name__}", f"model_type {kind}")
-        if set(content) != known:
-            missing, unknown = sorted(known - set(content)), sorted(set(content) - known)
-            raise _does_not_describe(
-                folder,
-                cls.__name__,
-                "the keys of this version" + (f", {', '.join(missing)} among them" if missing else ""),
-                f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}",
+        if content.get("model_type") != cls.model_type:
+            raise ArtifactError(
+                f"{folder / CONFIG_FILE} does not describe a {cls.__name__}",
+                expected=f"model_type {cls.model_type}",
+                found=f"model_type {content.get('model_type')}",
+                next_step="pass the best_model folder of a run of this task",
             )
-        return cls(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
-        )
+        config: Self = cls.from_dict(content)
+        return config
 
 
-def _does_not_describe(folder: Path, kind: str, expected: str, found: str) -> ArtifactError:
-    return ArtifactError(
-        f"{folder / CONFIG_FILE} does not describe a {kind}",
-        expected=expected,
-        found=found,
-        next_step="pass the best_model folder of a run made by this version",
-    )
+# What `save_pretrained` writes besides the fields of a configuration.
+_WRITTEN_BESIDES = {"model_type", "transformers_version", "_name_or_path", "auto_map", "attn_implementation"}
+
+
+def _own_fields(kind: type[PreTrainedConfig]) -> set[str]:
+    return {entry.name for entry in fields(kind)} - {entry.name for entry in fields(PreTrainedConfig)}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -69,35 +105,44 @@ def read_config(folder: Path) -> dict[str, Any]:
             found="the folder does not exist" if not folder.is_dir() else f"no {CONFIG_FILE} in it",
             next_step="pass the best_model folder of a run, e.g. checkpoints/<run>/best_model",
         ) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, OSError) as error:
         raise ArtifactError(f"{path} is not JSON", found=str(error), next_step="train again") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path} is not a JSON object", found=type(content).__name__)
     return content
 
 
-@dataclass(frozen=True)
 class SSGVQAConfig(ModelConfig):
-    """Sizes and switches of SSG-VQA-Net.
+    """Sizes and switches of SSG-VQA-Net; the defaults are those of the documented model.
 
     Attributes:
+        visual_backbone: a timm name.
+        text_encoder: hub name, folder or `scratch:*` preset that the text encoder started from.
+        text_config: the text encoder's own configuration.
         entities: names of the finding entities, in the order of the scene graph's finding logits.
         entity_name_shape: number of entity names and pieces of the longest; region_name_shape likewise.
-        text_config: the text encoder's own configuration.
         image_mean: per channel, in units of the full range; image_std likewise.
-        graph_readings: entity sets with which a question reads the scene graph; 0 leaves this path out.
+        grey_input: `repeat` shows the backbone three equal channels, `average` gives it a stem of one
+            channel, whose weights are the mean of the pretrained ones.
         visual_patches: side of the grid of visual tokens that enters the fusion.
+        scene_graph_source: where the nodes come from: `predicted`, `anatomy`, `oracle` or `none`.
+        roi_source: features of a node: pooled at its box (`roi`), of the whole film (`global`), or `both`.
+        graph_edges: edges of the graph bias the attention among the nodes.
+        graph_readings: entity sets with which a question reads the scene graph; 0 leaves this path out.
     """
 
-    visual_backbone: str
-    text_encoder: str
-    text_config: dict[str, Any]
-    entities: tuple[str, ...]
-    entity_name_shape: tuple[int, int]
-    region_name_shape: tuple[int, int]
-    image_size: int
-    image_mean: tuple[float, ...]
-    image_std: tuple[float, ...]
+    model_type = "ssg_vqa"
+
+    visual_backbone: str = "convnext_base"
+    text_encoder: str = "emilyalsentzer/Bio_ClinicalBERT"
+    text_config: dict[str, Any] = field(default_factory=lambda: dict(CLINICAL_BERT))
+    entities: tuple[str, ...] = tuple(name.lower() for name in FINDINGS)
+    entity_name_shape: tuple[int, int] = (len(FINDINGS), 1)
+    region_name_shape: tuple[int, int] = (len(REGIONS), 1)
+    image_size: int = 224
+    image_mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    image_std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    grey_input: str = "repeat"
     max_question_length: int = 128
     visual_feature_dim: int = 512
     region_embedding_dim: int = 64
@@ -109,20 +154,27 @@ class SSGVQAConfig(ModelConfig):
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
     sim_layers: int = 2
+    graph_edges: bool = True
     graph_readings: int = 8
     visual_patches: int = 7
     scene_graph_source: str = "predicted"
     roi_source: str = "roi"
 
+    @property
+    def scene_graph_dim(self) -> int:
+        """Width of a node: box values, region embedding and entity embedding."""
+        return BOX_VALUES + self.region_embedding_dim + self.entity_embedding_dim
 
-@dataclass(frozen=True)
+
 class ClassifierConfig(ModelConfig):
     """Shape of the 14-label classifier."""
 
-    visual_backbone: str
-    image_size: int
-    image_mean: tuple[float, ...]
-    image_std: tuple[float, ...]
+    model_type = "cxr_classifier"
+
+    visual_backbone: str = "convnext_base"
+    image_size: int = 224
+    image_mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    image_std: tuple[float, ...] = (0.229, 0.224, 0.225)
     drop_rate: float = 0.0
     drop_path_rate: float = 0.0
     label_policy: str = "zeros"

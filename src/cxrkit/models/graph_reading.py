@@ -29,6 +29,8 @@ class Readings:
         region: `[N, 26]` evidence for each region that what is asked about is there.
         category: `[N, 14]` evidence for each finding in the regions asked about.
         support: `[N, 26]` evidence that a region's node supports the answer.
+
+    All of it is zero for a film whose graph says nothing about findings.
     """
 
     state: Tensor
@@ -71,10 +73,15 @@ class GraphReading(nn.Module):
         members = torch.tensor(
             [[finding_of_entity(name) == i for name in entities] for i in range(len(FINDINGS))]
         )
-        self.register_buffer("finding_members", members, persistent=False)
+        self.register_buffer("finding_members", members)
 
     def forward(
-        self, question: Tensor, entity_scores: Tensor, region_scores: Tensor, finding_logits: Tensor
+        self,
+        question: Tensor,
+        entity_scores: Tensor,
+        region_scores: Tensor,
+        finding_logits: Tensor,
+        has_findings: Tensor,
     ) -> Readings:
         """Reads the table.
 
@@ -83,6 +90,7 @@ class GraphReading(nn.Module):
             entity_scores: `[N, E]` how well the question names each entity.
             region_scores: `[N, 26]` how well it names each region.
             finding_logits: `[N, 26, E]` the table of each question's film.
+            has_findings: `[N]` whether that table says anything.
         """
         question = self.normalise(question)
         named = (self.entity_sharpness * entity_scores).softmax(-1)
@@ -105,12 +113,14 @@ class GraphReading(nn.Module):
         # A node supports an answer when the question names its region, or what it names was found there.
         named_places = (places.clamp(min=0) + SMALLEST_SHARE).log()
         support = torch.stack([named_places, of_named], dim=-1) / LOGIT_SCALE
+        said = has_findings.to(evidence.dtype)
+        of_findings = self._findings(question, named, places, finding_logits)
         return Readings(
-            state=self.mix(torch.cat([question, evidence], dim=-1)),
-            yes=(self.yes(question) * evidence).sum(-1),
-            region=self.region_scale * of_named,
-            category=self.category_scale * self._findings(question, named, places, finding_logits),
-            support=(support * self.support(question)[:, None]).sum(-1),
+            state=self.mix(torch.cat([question, evidence], dim=-1)) * said[:, None],
+            yes=(self.yes(question) * evidence).sum(-1) * said,
+            region=self.region_scale * of_named * said[:, None],
+            category=self.category_scale * of_findings * said[:, None],
+            support=(support * self.support(question)[:, None]).sum(-1) * said[:, None],
         )
 
     def _findings(self, question: Tensor, named: Tensor, places: Tensor, finding_logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The scene graph: predicted from the film by one query per anatomical region, and nodes made from it."""
+"""The scene graph, predicted from the film by one query per anatomical region."""
 
 import torch
 from torch import Tensor, nn
@@ -116,70 +116,3 @@ def _grid(features: Tensor) -> Tensor:
     centre = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).flatten(0, 1)
     size = torch.tensor([1 / width, 1 / height], device=features.device, dtype=features.dtype)
     return torch.cat([centre, size.expand_as(centre)], dim=-1)
-
-
-class SceneNodes(nn.Module):
-    """Makes nodes: box (6), region embedding, entity embedding and ROI feature, brought to the hidden size.
-
-    Attributes that carry the answer (polarity, certainty, modifiers) never enter a node.
-
-    Args:
-        channels: channels of the feature map and size of the ROI feature.
-        entities: number of finding entities.
-        region_dim: size of the region embedding.
-        entity_dim: size of the entity embedding.
-        hidden_size: width of the network.
-        roi_source: `roi` pools at the node's box, `global` over the whole film, `both` adds the two.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        entities: int,
-        region_dim: int,
-        entity_dim: int,
-        hidden_size: int,
-        roi_source: str,
-    ) -> None:
-        super().__init__()
-        self.roi_source = roi_source
-        self.region_embedding = nn.Parameter(torch.randn(len(REGIONS), region_dim))
-        self.entity_embedding = nn.Parameter(torch.randn(entities, entity_dim))
-        self.roi = nn.Linear(2 * channels, channels)
-        self.project = nn.Sequential(
-            nn.Linear(6 + region_dim + entity_dim + channels, hidden_size), nn.LayerNorm(hidden_size)
-        )
-
-    def forward(
-        self, features: Tensor, boxes_xyxy_rel: Tensor, entity_weights: Tensor, local: Tensor | None = None
-    ) -> Tensor:
-        """Gives nodes.
-
-        Args:
-            features: `[B, C, h, w]`.
-            boxes_xyxy_rel: `[B, 26, 4]`.
-            entity_weights: `[B, 26, E]` probability (or presence) of each entity in each region.
-            local: `[B, 26, 2C]` features already pooled at the boxes; None pools them here.
-
-        Returns:
-            `[B, 26, H]`.
-        """
-        size = (boxes_xyxy_rel[..., 2:] - boxes_xyxy_rel[..., :2]).clamp(min=1e-4)
-        geometry = torch.cat(
-            [boxes_xyxy_rel, size.prod(-1, keepdim=True), size[..., :1] / size[..., 1:]], dim=-1
-        )
-        geometry = geometry.clamp(max=4.0)
-        entity = entity_weights @ self.entity_embedding
-        region = self.region_embedding.expand(len(features), -1, -1)
-        roi = self._roi_features(features, boxes_xyxy_rel, local)
-        parts = [geometry.to(features.dtype), region, entity, roi]
-        nodes: Tensor = self.project(torch.cat(parts, dim=-1))
-        return nodes
-
-    def _roi_features(self, features: Tensor, boxes_xyxy_rel: Tensor, local: Tensor | None) -> Tensor:
-        values = pooled(features)[:, None].expand(-1, boxes_xyxy_rel.shape[1], -1)
-        if self.roi_source != "global":
-            at_boxes = pool_regions(features, boxes_xyxy_rel) if local is None else local
-            values = values + at_boxes if self.roi_source == "both" else at_boxes
-        result: Tensor = self.roi(values)
-        return result

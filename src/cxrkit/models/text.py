@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
@@ -13,6 +15,9 @@ from cxrkit.models.hub import is_only_local
 from cxrkit.models.names import NameMatcher
 from cxrkit.models.outputs import EncodedQuestions
 
+# What the library raises when weights are out of reach, damaged, or of other shapes.
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+UNUSED_PART = "pooler."
 SCRATCH = "scratch:"
 SCRATCH_SIZES: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256},
@@ -62,7 +67,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=is_only_local(name))
-    except (OSError, ValueError) as error:
+    except LOADING_ERRORS as error:
         raise _unavailable(name, error) from error
     return cast("PreTrainedTokenizerFast", tokenizer)
 
@@ -89,34 +94,53 @@ def scratch_text_config(name: str, vocabulary_size: int, max_length: int) -> dic
 
 
 def load_text_encoder(name: str) -> PreTrainedModel:
-    """Loads an encoder with its pretrained weights from a hub name or a local folder.
+    """Loads an encoder with its pretrained weights, in fp32, from a hub name or a local folder.
 
     Raises:
-        WeightsError: the weights cannot be had; never a silent random start.
+        WeightsError: the weights cannot be had, or do not fill the encoder; never a silent random start.
     """
     try:
-        model: PreTrainedModel = AutoModel.from_pretrained(name, local_files_only=is_only_local(name))
-    except (OSError, ValueError) as error:
+        model, loading = AutoModel.from_pretrained(
+            name, local_files_only=is_only_local(name), output_loading_info=True, dtype=torch.float32
+        )
+    except LOADING_ERRORS as error:
         raise _unavailable(name, error) from error
-    return model
+    # A file of other shapes is refused by the library itself; of other names, it only warns.
+    missing = sorted(key for key in loading["missing_keys"] if not key.startswith(UNUSED_PART))
+    if missing:
+        raise WeightsError(
+            f"the weights of the text encoder {name} do not fit",
+            expected=f"the {len(model.state_dict())} weights of the {model.config.model_type} model that its "
+            "config.json describes",
+            found=f"{len(missing)} are missing: {', '.join(missing[:4])}{' ...' if len(missing) > 4 else ''}",
+            next_step="pass the folder of a whole model: config.json, weights and tokenizer of one encoder",
+        )
+    return _without_pooler(cast("PreTrainedModel", model))
 
 
 def text_encoder_from_config(text_config: dict[str, Any]) -> PreTrainedModel:
     """Builds an encoder of a given configuration with random weights."""
     values = dict(text_config)
     config = AutoConfig.for_model(values.pop("model_type"), **values)
-    model: PreTrainedModel = AutoModel.from_config(config)
+    return _without_pooler(AutoModel.from_config(config))
+
+
+def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
+    """Takes the pooler away: it is not read here, and weights without gradient trouble parallel training."""
+    if isinstance(getattr(model, "pooler", None), nn.Module):
+        model.pooler = None  # type: ignore[assignment]
     return model
 
 
 def _unavailable(name: str, error: Exception) -> WeightsError:
+    reason = str(error).strip().splitlines()
     return WeightsError(
         f"the text encoder {name} cannot be loaded",
         expected="a connection to the model hub, a filled cache (HF_HUB_OFFLINE=1), or a local folder",
-        found=f"{type(error).__name__}: {str(error).splitlines()[0]}" + (
-            "" if Path(name).exists() else " (there is no local folder of this name)"),
+        found=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'}"
+        + ("" if Path(name).exists() else " (there is no local folder of this name)"),
         next_step="--set model.text_encoder=/path/to/folder, or scratch:small for one trained from nothing",
-    )  # fmt: skip
+    )
 
 
 class QuestionEncoder(nn.Module):

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from cxrkit.training.finite_guard import FiniteGuard
 from cxrkit.training.run_folder import METRICS_FILE, defined_or_none
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ class CxrkitTrainer(Trainer):
         validate: computes validation metrics; None when there is no validation film.
         keep_best: writes the best model; called with the metrics that made it the best.
         metric: name of the validation metric that decides.
+        callbacks: told of every step.
+        max_skipped_steps: updates in a row without a finite loss and gradient before training stops.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class CxrkitTrainer(Trainer):
         keep_best: Callable[[dict[str, float], int], None],
         metric: str,
         callbacks: list[TrainerCallback],
+        *,
+        max_skipped_steps: int,
     ) -> None:
         # The engine insists on a data set for validation although `evaluate` below has batches of its own.
         super().__init__(
@@ -60,6 +65,7 @@ class CxrkitTrainer(Trainer):
         self.latest: dict[str, float] = {}
         self._part_sums: dict[str, Tensor] = {}
         self._part_steps = 0
+        self.guard = FiniteGuard(max_skipped_steps)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Gives our own loader; its sampler is told the epoch by the engine."""
@@ -75,18 +81,35 @@ class CxrkitTrainer(Trainer):
     ) -> Any:
         """Runs the module on a batch and remembers the parts of its loss for the log."""
         outputs = model(inputs)
+        self.guard.see(outputs["loss"], outputs["parts"])
         for name, part in outputs["parts"].items():
-            self._part_sums[name] = (
-                self._part_sums.get(name, torch.zeros((), device=part.device)) + part.detach()
-            )
+            before = self._part_sums.get(name, torch.zeros((), device=part.device))
+            self._part_sums[name] = before + _finite_or_zero(part.detach())
         self._part_steps += 1
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Does a forward and backward pass; a loss that is not finite would stay in the engine's mean."""
+        return _finite_or_zero(super().training_step(*args, **kwargs))
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """Gives the gradient's norm before an update, which is left out when it or the loss is not finite.
+
+        Raises:
+            TrainingDivergedError: too many updates in a row were left out.
+        """
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
+        if self.guard.must_skip(norm, self.accelerator, self.state.global_step):
+            # Without gradients the optimizer changes neither a weight nor its moments.
+            model.zero_grad(set_to_none=True)
+        return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the mean of each loss part since the last log."""
         if "loss" in logs and self._part_steps:
             logs = logs | {f"loss_{name}": float(s) / self._part_steps for name, s in self._part_sums.items()}
             self._part_sums, self._part_steps = {}, 0
+            logs = logs | ({"skipped_steps": float(self.guard.skipped)} if self.guard.skipped else {})
         super().log(logs, start_time)
         # The engine writes its history into each checkpoint, as JSON.
         history: list[Any] = self.state.log_history
@@ -109,6 +132,10 @@ class CxrkitTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         module.train()
         return named
+
+
+def _finite_or_zero(value: Tensor) -> Tensor:
+    return torch.where(torch.isfinite(value), value, torch.zeros_like(value))
 
 
 class MetricsFile(TrainerCallback):

@@ -15,7 +15,8 @@ from cxrkit.models.losses import (
     grounding_loss,
     scene_graph_losses,
 )
-from cxrkit.models.outputs import Answers, EncodedFilms
+from cxrkit.models.nodes import DataSetGraph
+from cxrkit.models.outputs import Answers, EncodedImages, EncodedQuestions
 from cxrkit.models.vqa import SSGVQAModel
 
 
@@ -33,8 +34,10 @@ class VQAModule(nn.Module):
         self.network = network
         self.weights = weights
         self.blank_is_negative = blank_is_negative
+        # Share of the films of a training batch whose nodes come from the data set's own graph.
+        self.oracle_share = 0.0
 
-    def run(self, batch: Mapping[str, Tensor]) -> tuple[EncodedFilms, Answers, Tensor]:
+    def run(self, batch: Mapping[str, Tensor]) -> tuple[EncodedImages, Answers, Tensor]:
         """Runs the network on a batch; gives films, answers and the data set's moved boxes `[B, 26, 4]`."""
         config = self.network.config
         images = prepare_images(
@@ -46,10 +49,18 @@ class VQAModule(nn.Module):
             batch.get("image_side"),
         )
         boxes = transform_boxes(batch["node_boxes"], batch["transform"])
-        films = self.network.encode_images(images, boxes, batch["node_findings"])
-        questions = self.network.questions(batch["input_ids"], batch["attention_mask"])
+        films = self.network.encode_image(
+            images, source=self._sources(len(images)), given=DataSetGraph(boxes, batch["node_findings"])
+        )
+        questions: EncodedQuestions = self.network.questions(batch["input_ids"], batch["attention_mask"])
         asked = questions.rows(batch["text_of_question"])
-        return films, self.network.answer(films, batch["image_of_question"], asked), boxes
+        return films, self.network.answer(films, asked, batch["image_of_question"]), boxes
+
+    def _sources(self, films: int) -> str | list[str]:
+        """Gives the source of each film's graph; the films of a batch come in random order."""
+        own = self.network.config.scene_graph_source
+        oracle = round(self.oracle_share * films) if self.training else 0
+        return ["oracle"] * oracle + [own] * (films - oracle) if oracle else own
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Gives `loss`, its parts by name, and the answers."""

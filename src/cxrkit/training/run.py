@@ -1,6 +1,6 @@
 """Runs the engine for either task: arguments, callbacks, best model, publishing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def run_training(
     collate: Collate,
     *,
     validate: Callable[[nn.Module, torch.device], dict[str, float]],
-    tokenizer: Any = None,
+    callbacks: Sequence[TrainerCallback] = (),
     progress: Progress | None = None,
 ) -> TrainedRun:
     """Trains a module and leaves its best model in the run's folder.
@@ -69,7 +69,7 @@ def run_training(
         films: the training films.
         collate: makes a batch.
         validate: computes the validation metrics.
-        tokenizer: saved with the model when there is one.
+        callbacks: of the task.
         progress: called with (stage, steps done, steps).
     """
     training = settings.training
@@ -77,7 +77,7 @@ def run_training(
     best: dict[str, Any] = {"metrics": {}, "step": 0}
 
     def keep_best(metrics: dict[str, float], step: int) -> None:
-        write_best_model(run_dir, model, settings, index, metrics, step, tokenizer)
+        write_best_model(run_dir, model, settings, index, metrics, step)
         best.update(metrics=metrics, step=step)
 
     patience = Patience(training.early_stopping_patience)
@@ -89,7 +89,8 @@ def run_training(
         validate,
         keep_best,
         training.metric_for_best_model,
-        _callbacks(settings, run_dir, patience, progress),
+        [*_callbacks(settings, run_dir, patience, progress), *callbacks],
+        max_skipped_steps=training.max_skipped_steps,
     )
     patience.trainer = trainer
     train(trainer)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from cxrkit.config import Settings, dump_settings, given_path
 from cxrkit.data.index import Index
@@ -17,7 +17,6 @@ from cxrkit.version import __version__
 SETTINGS_FILE = "config.json"
 BEST_MODEL = "best_model"
 MODEL_SETTINGS_FILE = "settings.json"
-TOKENIZER = "tokenizer"
 METADATA_FILE = "training_metadata.json"
 METRICS_FILE = "metrics.jsonl"
 
@@ -25,8 +24,8 @@ METRICS_FILE = "metrics.jsonl"
 class Savable(Protocol):
     """What can write itself into a folder."""
 
-    def save(self, folder: Path) -> None:
-        """Writes configuration and weights."""
+    def save_pretrained(self, save_directory: str) -> None:
+        """Writes configuration, weights and what else belongs to the model."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,6 @@ def write_best_model(
     index: Index,
     metrics: Mapping[str, float],
     step: int,
-    extra: Any,
 ) -> Path:
     """Writes `best_model/` beside its place and moves it there, so that a half-written one is never taken.
 
@@ -132,14 +130,11 @@ def write_best_model(
         index: the index it was trained on.
         metrics: the validation metrics.
         step: number of updates.
-        extra: something with `save_pretrained` (the tokenizer) to write too, or None.
     """
     temporary, final, old = (run_dir / f"{BEST_MODEL}{suffix}" for suffix in (".new", "", ".old"))
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    model.save(temporary)
-    if extra is not None:
-        extra.save_pretrained(str(temporary / TOKENIZER))
+    model.save_pretrained(str(temporary))
     dump_settings(with_absolute_paths(settings), temporary / MODEL_SETTINGS_FILE)
     metadata = {
         "cxrkit_version": __version__,

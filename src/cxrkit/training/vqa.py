@@ -9,12 +9,12 @@ from cxrkit.config import VQASettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import evaluation_films, make_loader, training_films
 from cxrkit.data.batches.reference_boxes import mean_region_boxes
-from cxrkit.data.batches.tokenize import QuestionTokenizer
 from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.losses import LossWeights
 from cxrkit.models.names import entity_matcher, region_matcher
+from cxrkit.models.question_tokens import QuestionTokenizer
 from cxrkit.models.text import (
     SCRATCH,
     QuestionEncoder,
@@ -27,6 +27,7 @@ from cxrkit.models.text import (
 from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.training.engine import Progress
 from cxrkit.training.modules import VQAModule
+from cxrkit.training.oracle_warmup import OracleWarmup
 from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun, require_free_run, start_run
@@ -56,7 +57,7 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     tokenizer = _tokenizer(settings, index, films)
     model = _build_model(settings, index, tokenizer)
     if settings.training.gradient_checkpointing:
-        model.enable_gradient_checkpointing()
+        model.gradient_checkpointing_enable()
     boxes = mean_region_boxes(index, store, films.selection.image_rows)
     model.scene_graph.set_reference_boxes(torch.from_numpy(boxes))
     collate = Collate(index, QuestionTokenizer(tokenizer, settings.model.max_question_length))
@@ -81,7 +82,8 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative")
     return run_training(
         settings, start_run(settings), index, module, model, films, collate,
-        validate=partial(validate_vqa, batches=batches), tokenizer=tokenizer, progress=progress,
+        validate=partial(validate_vqa, batches=batches), progress=progress,
+        callbacks=[OracleWarmup(module, training.oracle_warmup_steps)],
     )  # fmt: skip
 
 
@@ -115,6 +117,7 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         image_mean=settings.data.normalize_mean,
         image_std=settings.data.normalize_std,
         max_question_length=model.max_question_length,
+        grey_input=model.grey_input,
         visual_feature_dim=model.visual_feature_dim,
         region_embedding_dim=model.region_embedding_dim,
         entity_embedding_dim=model.entity_embedding_dim,
@@ -125,9 +128,10 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         hidden_dropout_prob=model.hidden_dropout_prob,
         attention_probs_dropout_prob=model.attention_probs_dropout_prob,
         sim_layers=model.sim_layers,
+        graph_edges=model.graph_edges,
         graph_readings=model.graph_readings,
         visual_patches=model.visual_patches,
         scene_graph_source=model.scene_graph_source,
         roi_source=model.roi_source,
     )
-    return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions)
+    return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions, tokenizer=tokenizer)

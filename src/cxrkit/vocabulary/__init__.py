@@ -23,6 +23,7 @@ from cxrkit.vocabulary.questions import (
 )
 from cxrkit.vocabulary.regions import (
     GROUP_OF_REGION,
+    PARENT_OF_REGION,
     REGION_GROUPS,
     REGION_INDEX,
     REGIONS,
@@ -48,6 +49,7 @@ __all__ = [
     "GROUP_OF_REGION",
     "MULTI_LABEL_HEADS",
     "NO_FINDING",
+    "PARENT_OF_REGION",
     "QUESTION_TYPES",
     "QUESTION_TYPE_NAMES",
     "REGIONS",

@@ -106,6 +106,26 @@ _GROUP_MEMBERS: dict[str, tuple[str, ...]] = {
         "upper lung zone",
     ),
 }
+_PARTS_OF: dict[str, tuple[str, ...]] = {
+    "{side} lung": (
+        "{side} apical zone",
+        "{side} upper lung zone",
+        "{side} mid lung zone",
+        "{side} lower lung zone",
+        "{side} hilar structures",
+        "{side} costophrenic angle",
+    ),
+    "cardiac silhouette": ("right atrium", "cavoatrial junction"),
+    "upper mediastinum": ("aortic arch", "svc", "trachea"),
+    "trachea": ("carina",),
+}
+# The region that each region is anatomically a part of; those that are part of none of the 26 are left out.
+PARENT_OF_REGION: dict[str, str] = {
+    part.format(side=side): whole.format(side=side)
+    for whole, parts in _PARTS_OF.items()
+    for part in parts
+    for side in ("left", "right")
+}
 REGION_GROUPS: tuple[str, ...] = ("cardiac", "pulmonary", "pleural", "mediastinal", "osseous")
 
 

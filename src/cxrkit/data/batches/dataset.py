@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from cxrkit.data.batches.balance import AnswerBalance
 from cxrkit.data.batches.graphs import FilmGraphs, film_graphs
-from cxrkit.data.batches.sampling import TRANSFORM_NUMBERS, draw_questions, draw_transform
+from cxrkit.data.batches.sampling import TRANSFORM_NUMBERS, draw_blank, draw_questions, draw_transform
 from cxrkit.data.batches.selection import Selection
 from cxrkit.data.batches.targets import question_targets
 from cxrkit.data.films.source import FilmSource, stack_films
@@ -62,6 +62,8 @@ class FilmDataset(Dataset[FilmBatch]):
         questions_per_image: how many questions to draw per film and epoch; None takes all.
         balance: weights of the questions; None draws evenly.
         augment: draw a transform for each film and epoch.
+        blank_share: share of the films that are shown empty, each film anew in each epoch; their questions
+            are drawn evenly, so that they are asked as the data set asks them.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class FilmDataset(Dataset[FilmBatch]):
         questions_per_image: int | None,
         balance: AnswerBalance | None = None,
         augment: bool = False,
+        blank_share: float = 0.0,
     ) -> None:
         self.index = index
         self.store = store
@@ -82,6 +85,7 @@ class FilmDataset(Dataset[FilmBatch]):
         self.questions_per_image = questions_per_image
         self.balance = balance
         self.augment = augment
+        self.blank_share = blank_share
 
     def __len__(self) -> int:
         return self.selection.films
@@ -94,35 +98,48 @@ class FilmDataset(Dataset[FilmBatch]):
         """Gives the films of (epoch, film) keys; torch calls it once for a whole batch."""
         films = np.array([film for _, film in keys], dtype=np.int64)
         image_rows = self.selection.image_rows[films]
-        questions, num_questions = self._questions(keys, films)
+        blank = self._blank(keys)
+        questions, num_questions = self._questions(keys, films, blank)
+        images = stack_films(self.store, image_rows.tolist())
+        images[blank] = 0
         study = self.index.column("images", "study_row")[image_rows]
         return FilmBatch(
             films=films,
             image_rows=image_rows,
-            images=stack_films(self.store, image_rows.tolist()),
+            images=images,
             sides=self.store.side[image_rows],
             questions=questions,
             num_questions=num_questions,
             graphs=self._graphs(image_rows),
             chexpert=self.index.column("studies", "chexpert")[study],
-            transforms=self._transforms(keys),
+            transforms=self._transforms(keys) * ~blank[:, None],
         )
 
     def _graphs(self, image_rows: IntArray) -> FilmGraphs | None:
         return None if self.selection.filters is None else film_graphs(self.index, self.store, image_rows)
+
+    def _blank(self, keys: Sequence[tuple[int, int]]) -> npt.NDArray[np.bool_]:
+        if not self.blank_share:
+            return np.zeros(len(keys), dtype=np.bool_)
+        return np.array([draw_blank(self.seed, *key, self.blank_share) for key in keys])
 
     def _transforms(self, keys: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
         if not self.augment:
             return np.zeros((len(keys), TRANSFORM_NUMBERS), dtype=np.float32)
         return np.stack([draw_transform(self.seed, epoch, film) for epoch, film in keys])
 
-    def _questions(self, keys: Sequence[tuple[int, int]], films: IntArray) -> tuple[IntArray, IntArray]:
+    def _questions(
+        self, keys: Sequence[tuple[int, int]], films: IntArray, blank: npt.NDArray[np.bool_]
+    ) -> tuple[IntArray, IntArray]:
         """Gives the questions drawn for the films, and how many each has."""
         rows, counts = self.selection.question_rows(self.index, films)
         limit = self.questions_per_image
         if limit is None:
             return rows, counts
-        weights = np.ones(len(rows)) if self.balance is None else self.balance.weights(self.index, rows)
+        weights = np.ones(len(rows))
+        if self.balance is not None:
+            weights[:] = self.balance.weights(self.index, rows)
+            weights[np.repeat(blank, counts)] = 1.0
         ends = np.cumsum(counts)
         drawn = [np.zeros(0, dtype=np.int64)]
         for (epoch, film), start, end in zip(keys, (ends - counts).tolist(), ends.tolist(), strict=True):

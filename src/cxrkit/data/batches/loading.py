@@ -39,6 +39,7 @@ def training_films(index: Index, store: FilmSource, settings: DataSettings, seed
         questions_per_image=settings.questions_per_image,
         balance=AnswerBalance.count(index, selection.parts(index)) if balanced else None,
         augment=settings.augment,
+        blank_share=settings.blank_image_share,
     )
 
 
@@ -86,7 +87,7 @@ def labelled_films(
             found=f"none with data.view_filter {settings.view_filter}",
             next_step="loosen data.view_filter, or complete the data",
         )
-    selection = Selection(rows, np.zeros(len(rows), dtype=np.int64), None, free_text=0, masked=0)
+    selection = Selection(rows, np.zeros(len(rows), dtype=np.int64), None, free_text_by_type={}, masked=0)
     augment = settings.augment and split == "train"
     return FilmDataset(index, store, selection, seed=seed, questions_per_image=None, augment=augment)
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from torch.utils.data import Sampler
 
 # Streams of randomness that must not share numbers with one another.
-_ORDER, _QUESTIONS, _TRANSFORM = 1, 2, 3
+_ORDER, _QUESTIONS, _TRANSFORM, _BLANK = 1, 2, 3, 4
 
 TRANSFORM_NUMBERS = 10
 # Spread of rotation (radians), log scale, shift x and y, brightness, log contrast.
@@ -40,6 +40,11 @@ def draw_questions(
     # Exponential race: the `count` smallest of Exp(1)/weight are a weighted draw without replacement.
     race = np.random.default_rng((seed, _QUESTIONS, epoch, film)).exponential(size=len(weights)) / weights
     return np.sort(np.argpartition(race, count)[:count])
+
+
+def draw_blank(seed: int, epoch: int, film: int, share: float) -> bool:
+    """Tells whether a film is replaced by an empty one in an epoch; true for a `share` of all films."""
+    return bool(np.random.default_rng((seed, _BLANK, epoch, film)).random() < share)
 
 
 def draw_transform(seed: int, epoch: int, film: int) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from cxrkit.data.batches.spans import rows_of_spans
 from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
-from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES, SPLITS, Head
+from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES, QUESTION_TYPES, SPLITS, Head
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -51,15 +51,20 @@ class Selection:
         image_rows: `[F]` rows of the index's images, one entry per film.
         num_questions: `[F]` answerable questions of each film.
         filters: which questions of a film's study take part; None for films without questions.
-        free_text: questions left out because no head answers them.
+        free_text_by_type: questions left out because no head answers them, by the name of their type.
         masked: questions left out because their target is unknown or unmapped.
     """
 
     image_rows: IntArray
     num_questions: IntArray
     filters: Filters | None
-    free_text: int
+    free_text_by_type: dict[str, int]
     masked: int
+
+    @property
+    def free_text(self) -> int:
+        """Questions left out because no head answers them."""
+        return sum(self.free_text_by_type.values())
 
     @property
     def films(self) -> int:
@@ -186,11 +191,16 @@ def _asked_questions(index: Index, image_rows: IntArray, filters: Filters) -> _A
 
 def _count_questions(index: Index, image_rows: IntArray, filters: Filters) -> Selection:
     """Gives all the films with their counts, those without a question too."""
-    counts, free_text, masked = [np.zeros(0, dtype=np.int64)], 0, 0
+    counts, masked = [np.zeros(0, dtype=np.int64)], 0
+    free_text = np.zeros(len(QUESTION_TYPES), dtype=np.int64)
     for start in range(0, len(image_rows), _FILMS_AT_A_TIME):
         part = image_rows[start : start + _FILMS_AT_A_TIME]
         asked = _asked_questions(index, part, filters)
         counts.append(asked.counts(len(part)))
-        free_text += int((~asked.answerable).sum())
+        types = index.column("questions", "question_type")[asked.rows[~asked.answerable]]
+        free_text += np.bincount(types, minlength=len(free_text))
         masked += int((asked.answerable & ~asked.usable).sum())
-    return Selection(image_rows, np.concatenate(counts), filters, free_text, masked)
+    by_type = {
+        kind.name: int(number) for kind, number in zip(QUESTION_TYPES, free_text, strict=True) if number
+    }
+    return Selection(image_rows, np.concatenate(counts), filters, by_type, masked)

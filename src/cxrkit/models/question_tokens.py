@@ -1,15 +1,17 @@
-"""Questions to token ids, padded to the longest question of the batch."""
+"""Questions to token ids, padded to the longest question among them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 _NAMES = ("input_ids", "attention_mask")
 
 
 class QuestionTokenizer:
-    """Tokenizes questions for a batch.
+    """Tokenizes questions.
 
     Args:
         tokenizer: a Hugging Face tokenizer.
@@ -20,8 +22,8 @@ class QuestionTokenizer:
         self.tokenizer = tokenizer
         self.max_length = max_length
 
-    def __call__(self, texts: list[str]) -> dict[str, torch.Tensor]:
+    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """Gives `input_ids` and `attention_mask`, both `[U, T]`."""
-        encoded = self.tokenizer(texts, padding="longest", truncation=True, max_length=self.max_length)
+        encoded = self.tokenizer(list(texts), padding="longest", truncation=True, max_length=self.max_length)
         # The tokenizer's own way to tensors walks through every number in Python.
         return {name: torch.from_numpy(np.array(encoded[name], dtype=np.int64)) for name in _NAMES}

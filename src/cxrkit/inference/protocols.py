@@ -1,0 +1,106 @@
+"""Evaluation protocols: what the model is shown, and where its scene graph comes from.
+
+One checkpoint under all of them is the evidence of what film and graph contribute.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cxrkit.errors import DataLayoutError, SettingsError
+from cxrkit.models.nodes import GRAPH_SOURCES
+
+Shown: TypeAlias = Literal["film", "blank", "other_film", "nothing"]
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to ask for the answers.
+
+    Attributes:
+        name: as on the command line.
+        shown: the film itself, an empty one, that of another patient, or nothing (answers are counted in the
+            training split).
+        source: where the scene graph comes from; None keeps the model's own source.
+    """
+
+    name: str
+    shown: Shown
+    source: str | None = None
+
+
+_ALL = (
+    *(Protocol(source, "film", source) for source in GRAPH_SOURCES),
+    Protocol("blank_image", "blank"),
+    Protocol("shuffled_image", "other_film"),
+    Protocol("question_only", "nothing"),
+    Protocol("majority", "nothing"),
+)
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
+
+
+def protocols_for(own_source: str, names: Iterable[str] | None = None) -> dict[str, Protocol]:
+    """Gives the protocols to run, by the name of their condition in the prediction table.
+
+    The model with its own graph source is the condition `model`; it and `majority` are always there, since
+    every other figure is read against them.
+
+    Args:
+        own_source: the graph source that the model was trained with.
+        names: the protocols asked for; None takes all that the model can do.
+
+    Raises:
+        SettingsError: a name is unknown, or the model's graph head was never trained.
+    """
+    trained = own_source == "predicted"
+    possible = [name for name in PROTOCOLS if trained or name != "predicted"]
+    asked = set(possible if names is None else names)
+    mistakes = [
+        f"--protocols: {name!r} is unknown; known: {', '.join(PROTOCOLS)}" for name in asked - set(PROTOCOLS)
+    ]
+    if "predicted" in asked and not trained:
+        mistakes.append(
+            f"--protocols: predicted needs a model trained with predicted graphs; this one has {own_source}"
+        )
+    if mistakes:
+        raise SettingsError("command line", sorted(mistakes))
+    chosen = {MODEL: PROTOCOLS[own_source]}
+    chosen |= {name: PROTOCOLS[name] for name in possible if name in asked | {"majority"}}
+    chosen.pop(own_source, None)
+    return chosen
+
+
+def films_of_other_patients(subject_ids: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
+    """Gives each film the place of a film of another patient; every film is used once.
+
+    Patients are put in random order, their films side by side, and all is shifted by as many places as the
+    patient with the most films has.
+
+    Args:
+        subject_ids: `[F]` patient of each film.
+        seed: of the order.
+
+    Returns:
+        `[F]` places 0..F-1.
+
+    Raises:
+        DataLayoutError: one patient has more than half of the films.
+    """
+    patients, patient = np.unique(subject_ids, return_inverse=True)
+    most = int(np.bincount(patient).max(initial=0))
+    if 2 * most > len(subject_ids):
+        raise DataLayoutError(
+            "the images cannot be shuffled among patients",
+            expected="no patient with more than half of the films",
+            found=f"{most} of {len(subject_ids)} films are of one patient",
+            next_step="leave shuffled_image out of --protocols, or evaluate on more studies",
+        )
+    rank = np.random.default_rng(seed).permutation(len(patients))[patient]
+    order = np.argsort(rank, kind="stable")
+    others = np.empty(len(order), dtype=np.int64)
+    others[order] = np.roll(order, -most)
+    return others

@@ -1,0 +1,150 @@
+"""Weights of a visual backbone from local files, checked against the backbone by name and shape.
+
+timm loads a backbone that is cut into feature maps without complaint whatever the file holds; a file of
+another network would leave random weights behind.
+"""
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.models import load_state_dict
+from torch import Tensor, nn
+
+from cxrkit.errors import WeightsError
+from cxrkit.models.configuration import ClassifierConfig
+from cxrkit.models.saved_model import WEIGHTS_FILE
+
+State = dict[str, Tensor]
+
+# What timm and the hub raise when weights are out of reach or do not fit, or a model cannot be built so.
+BUILDING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    SafetensorError,
+    pickle.UnpicklingError,
+)
+CLASSIFIER_PREFIX = "network."
+
+
+def read_backbone_weights(path: Path, name: str, image_size: int | None, classes: int | None) -> State:
+    """Reads the weights of a backbone in timm's own names.
+
+    Args:
+        path: a weight file (safetensors, or a state dict of `torch.save`), or the `best_model` folder of a
+            classifier with the same backbone.
+        name: timm name of the backbone.
+        image_size: side of the films in pixels, for the models that are built for one size.
+        classes: classes of the head that the weights must fill; None when no head is read.
+
+    Raises:
+        WeightsError: there is no such file, or weights are missing or of other shapes.
+    """
+    if path.is_dir():
+        state, expected = _of_classifier(path, name), _reference(name, image_size, None)
+    elif path.is_file():
+        state, expected = _of_file(path, name), _reference(name, image_size, classes)
+    else:
+        raise WeightsError(
+            f"no weights at {path}",
+            expected="a weight file, or the best_model folder of a classifier",
+            found="no such file or folder",
+            next_step="mend model.pretrained",
+        )
+    state = _in_own_names(state, expected, path, name)
+    _require_fit(state, expected, path, name)
+    return state
+
+
+def _of_classifier(folder: Path, name: str) -> State:
+    config = ClassifierConfig.load(folder)
+    if config.visual_backbone != name:
+        raise WeightsError(
+            "the classifier's weights are of another backbone",
+            expected=f"a classifier with visual_backbone {name}",
+            found=f"{config.visual_backbone} in {folder}",
+            next_step="make model.visual_backbone the same in both runs",
+        )
+    state = load_file(str(folder / WEIGHTS_FILE))
+    return {key.removeprefix(CLASSIFIER_PREFIX): value for key, value in state.items()}
+
+
+def _of_file(path: Path, name: str) -> State:
+    try:
+        state = load_state_dict(str(path), weights_only=True)
+    except BUILDING_ERRORS as error:
+        reason = str(error).strip().splitlines()
+        raise WeightsError(
+            f"the pretrained weights of {name} cannot be loaded",
+            expected="a safetensors file, or a state dict written by torch.save",
+            found=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'} ({path})",
+            next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
+        ) from error
+    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _reference(name: str, image_size: int | None, classes: int | None) -> nn.Module:
+    """Builds the whole network with random weights, without a head unless its classes are asked for."""
+    arguments: dict[str, Any] = {"num_classes": classes or 0}
+    try:
+        model: nn.Module = timm.create_model(name, img_size=image_size, **arguments)
+    except TypeError:
+        # Most networks take films of any size and know no such argument.
+        model = timm.create_model(name, **arguments)
+    return model
+
+
+def _in_own_names(state: State, expected: nn.Module, path: Path, name: str) -> State:
+    """Brings a file in its authors' layout into timm's, where timm knows how."""
+    convert = getattr(sys.modules[type(expected).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return state
+    try:
+        converted: State = convert(dict(state), expected)
+    except BUILDING_ERRORS as error:
+        raise _does_not_fit(
+            path, name, f"{type(error).__name__} while reading its layout: {error}"
+        ) from error
+    return converted
+
+
+def _require_fit(state: State, expected: nn.Module, path: Path, name: str) -> None:
+    """Checks that every weight of the network is in the file; the file may hold a head besides."""
+    own = expected.state_dict()
+    missing = sorted(set(own) - set(state))
+    reshaped = sorted(key for key in set(own) & set(state) if own[key].shape != state[key].shape)
+    stem = _stem_names(expected)
+    reshaped = [key for key in reshaped if key not in stem]
+    if missing or reshaped:
+        unknown = sorted(set(state) - set(own))
+        parts = [
+            f"{len(names)} of {len(own)} {word}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+            for word, names in (("missing", missing), ("of another shape", reshaped))
+            if names
+        ]
+        if unknown:
+            parts.append(f"it holds instead: {', '.join(unknown[:3])}{' ...' if len(unknown) > 3 else ''}")
+        raise _does_not_fit(path, name, "\n".join(parts))
+
+
+def _stem_names(model: nn.Module) -> set[str]:
+    first = (getattr(model, "pretrained_cfg", None) or {}).get("first_conv") or ()
+    return {f"{part}.weight" for part in ((first,) if isinstance(first, str) else first)}
+
+
+def _does_not_fit(path: Path, name: str, found: str) -> WeightsError:
+    return WeightsError(
+        f"the weights do not fit the visual backbone {name}",
+        expected=f"the weights of a {name}, with or without its head",
+        found=f"{path}\n{found}",
+        next_step="pass weights of this backbone, or name theirs in model.visual_backbone",
+    )
