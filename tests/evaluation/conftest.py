@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cxrkit.inference.schema import CLASSIFY_SCHEMA, VQA_SCHEMA, with_metadata
-from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDINGS, MULTI_LABEL_HEADS, Head
+from cxrkit.inference.schema import CLASSIFY_SCHEMA, VQA_SCHEMA, graph_schema, with_metadata
+from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDINGS, MULTI_LABEL_HEADS, REGIONS, Head
 
 HEAD_OF_TYPE = {
     "D02_has_finding": Head.BINARY,
@@ -14,7 +14,16 @@ HEAD_OF_TYPE = {
     "D03_where_is_finding": Head.REGION,
     "D04_how_severe_is_finding": Head.SEVERITY,
 }
-SKILL = {"model": 0.85, "blank_image": 0.5, "majority": 0.0, "question_only": 0.3}
+SKILL = {
+    "model": 0.85,
+    "oracle": 0.95,
+    "none": 0.6,
+    "blank_image": 0.5,
+    "shuffled_image": 0.4,
+    "question_only": 0.3,
+    "majority": 0.0,
+}
+COUNTED = ("majority", "question_only")
 VQA_METADATA = {
     "task": "vqa",
     "split": "test",
@@ -22,7 +31,9 @@ VQA_METADATA = {
     "checkpoint": "checkpoints/run/best_model",
     "graph_source": "predicted",
     "roi_source": "roi",
+    "entities": ["edema", "effusion"],
     "n_free_text": 7,
+    "n_free_text_by_type": {"A_indication": 4, "B14_describe_acquisition": 3},
     "n_masked": 2,
 }
 CLASSIFY_METADATA = {
@@ -59,8 +70,9 @@ def _vqa_rows(conditions, patients, seed):
                 box = [10.0, 20.0, 110.0 + number, 220.0]
                 grounded = number % 3 == 0
                 for condition in conditions:
+                    nodes = generator.random(len(REGIONS))
                     values, chosen = _answer(generator, head, truth, SKILL[condition])
-                    sees = condition in ("model", "blank_image")
+                    sees = condition not in (*COUNTED, "none")
                     predicted = [box] if sees and (condition == "model" or number % 2) else []
                     rows.append(
                         {
@@ -83,6 +95,8 @@ def _vqa_rows(conditions, patients, seed):
                             "has_boxes_reference": grounded,
                             "boxes_predicted": predicted,
                             "box_scores": [0.9] * len(predicted),
+                            "node_scores": nodes.tolist() if sees else [],
+                            "nodes_reference": [3, 5] if grounded else [],
                         }
                     )
                 number += 1
@@ -101,6 +115,37 @@ def make_vqa_table():
 @pytest.fixture(scope="session")
 def vqa_table(make_vqa_table):
     return make_vqa_table()
+
+
+@pytest.fixture(scope="session")
+def graph_table():
+    """Predicted graphs of the 24 films: boxes a little off, findings that follow the truth."""
+    generator = np.random.default_rng(8)
+    rows = []
+    for number in range(24):
+        truth = generator.random(52) < 0.3
+        has_box = np.arange(26) != 4
+        box = np.array([10.0, 10.0, 110.0, 110.0])
+        reference = np.where(has_box[:, None], box, 0.0)
+        for condition, skill in (("model", 0.8), ("blank_image", 0.0)):
+            presence = np.where(has_box | (number == 0), 0.9, 0.1)
+            rows.append(
+                {
+                    "condition": condition,
+                    "subject_id": 10_000_000 + number // 2,
+                    "study_id": 50_000_000 + number,
+                    "dicom_id": f"film-{number // 2}-{number % 2}",
+                    "has_graph_reference": number != 23,
+                    "boxes_reference": reference.ravel().tolist(),
+                    "has_box_reference": has_box.tolist(),
+                    "findings_reference": np.flatnonzero(truth).tolist(),
+                    "boxes_predicted": np.tile([10.0, 10.0, 110.0, 210.0 - 100 * skill], 26).tolist(),
+                    "presence_probabilities": presence.tolist(),
+                    "finding_probabilities": (skill * truth + (1 - skill) * generator.random(52)).tolist(),
+                }
+            )
+    metadata = VQA_METADATA | {"task": "vqa_graph"}
+    return with_metadata(pa.Table.from_pylist(rows, schema=graph_schema(2)), metadata)
 
 
 @pytest.fixture(scope="session")

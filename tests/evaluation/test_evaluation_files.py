@@ -57,7 +57,7 @@ def test_missing_foreign_and_future_files_are_refused(vqa_table, classify_table,
     with pytest.raises(ArtifactError, match="schema_version 99"):
         write_predictions(future, tmp_path / "p.parquet")
     nulls = pa.array([None] * vqa_table.num_rows, pa.string())
-    with pytest.raises(ArtifactError, match="question: 480 nulls"):
+    with pytest.raises(ArtifactError, match="question: 840 nulls"):
         write_predictions(vqa_table.set_column(9, "question", nulls), tmp_path / "q.parquet")
     assert not (tmp_path / "q.parquet").exists()
 
@@ -76,6 +76,8 @@ def test_an_evaluation_leaves_three_files_that_agree(vqa_table, tmp_path):
     assert "D04_how_severe_is_finding" in page
     assert page.count('<article class="film">') >= 6
     assert "an empty film in place of the film" in page
+    assert "oracle: upper bound (leaks the answer)" in page
+    assert "Predicted scene graph" not in page
     assert "&lt;b&gt;an effusion" in page, "texts of the data are escaped"
     assert "films and texts of patients" in page
     assert not re.search(r"https?://(?!www\.w3\.org)", page)

@@ -7,9 +7,10 @@ import pytest
 
 from cxrkit.config import ClassifySettings, VQASettings
 from cxrkit.data.index import Index
-from cxrkit.errors import ArtifactError
+from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.evaluation import run
 from cxrkit.evaluation.workspace_films import workspace_films
+from cxrkit.inference.questions import VQAPredictions
 from cxrkit.models.configuration import ClassifierConfig, SSGVQAConfig
 
 
@@ -28,23 +29,30 @@ def no_films(monkeypatch):
 
 
 def test_a_vqa_model_is_predicted_scored_and_reported(
-    model_folder, no_films, monkeypatch, vqa_table, tmp_path
+    model_folder, no_films, monkeypatch, vqa_table, graph_table, tmp_path
 ):
     asked = {}
 
     def predict(model_path, settings, **options):
         asked.update(options)
-        return vqa_table
+        return VQAPredictions(vqa_table, graph_table)
 
     monkeypatch.setattr(run, "predict_vqa", predict)
     result = run.evaluate_model(
-        model_folder(SSGVQAConfig.__name__),
+        model_folder(SSGVQAConfig.model_type),
         VQASettings(),
         split="validate",
         output_dir=tmp_path / "out",
+        protocols=["oracle", "none"],
         compute_attention=True,
     )
+    assert asked["protocols"] == ["oracle", "none"]
     assert (asked["split"], asked["compute_attention"]) == ("validate", True)
+    assert [row[0] for row in result.evidence][:2] == [
+        "oracle: upper bound (leaks the answer)",
+        "predicted graph (this model)",
+    ]
+    assert "Predicted scene graph" in result.html_path.read_text()
     assert result.report_path.exists()
     assert result.html_path.exists()
     assert any(row[0] == "Region: micro F1 over sets" for row in result.table)
@@ -55,13 +63,16 @@ def test_a_classifier_is_predicted_scored_and_reported(
 ):
     monkeypatch.setattr(run, "predict_classifier", lambda *_, **__: classify_table)
     result = run.evaluate_model(
-        model_folder(ClassifierConfig.__name__), ClassifySettings(), output_dir=tmp_path / "out"
+        model_folder(ClassifierConfig.model_type), ClassifySettings(), output_dir=tmp_path / "out"
     )
     assert result.table[0][0].startswith("Classifier: mean AUROC")
+    assert result.evidence == []
+    with pytest.raises(SettingsError, match="--protocols"):
+        run.evaluate_model(tmp_path, ClassifySettings(), output_dir=tmp_path / "out", protocols=["oracle"])
 
 
 def test_a_model_of_the_other_task_or_of_no_known_kind_is_refused(model_folder, tmp_path):
-    folder = model_folder(ClassifierConfig.__name__)
+    folder = model_folder(ClassifierConfig.model_type)
     with pytest.raises(ArtifactError, match="different tasks"):
         run.evaluate_model(folder, VQASettings(), output_dir=tmp_path / "out")
     with pytest.raises(ArtifactError, match="unknown kind"):

@@ -34,7 +34,7 @@ def _value(report, name, head, condition="model"):
     return find_entry(report, name, head, condition)["value"]
 
 
-@pytest.mark.parametrize("condition", ["model", "blank_image", "majority", "question_only"])
+@pytest.mark.parametrize("condition", ["model", "oracle", "shuffled_image", "majority", "question_only"])
 def test_single_label_heads_equal_scikit_learn(vqa_table, report, condition):
     _, reference, predicted, scores = _rows(vqa_table, condition, "binary")
     truth, guess = reference.argmax(1), predicted.argmax(1)
@@ -74,7 +74,7 @@ def test_set_heads_equal_scikit_learn(vqa_table, report, head):
 
 
 def test_report_holds_what_the_artifact_promises(report):
-    assert report["schema_version"] == 1
+    assert report["schema_version"] == 2
     assert (report["task"], report["split"], report["graph_source"]) == ("vqa", "test", "predicted")
     assert (report["n_questions"], report["n_studies"], report["n_patients"]) == (120, 24, 12)
     assert (report["n_free_text_not_scored"], report["n_masked"]) == (7, 2)
@@ -123,7 +123,7 @@ def test_differences_are_model_minus_control_for_each_headline_figure(report):
     assert entry["interval"][0] <= entry["value"] <= entry["interval"][1]
     assert found["grounding", "mean_iou", "majority"]["value"] is None
     for head in ("binary", "category", "region", "severity"):
-        for control in ("blank_image", "majority", "question_only"):
+        for control in ("blank_image", "shuffled_image", "majority", "question_only", "oracle", "none"):
             assert any(key[0] == head and key[2] == control for key in found)
 
 

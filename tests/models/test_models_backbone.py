@@ -13,7 +13,9 @@ from cxrkit.models.classifier import CXRClassifier
 from cxrkit.models.configuration import ClassifierConfig
 from cxrkit.models.hub import hub_is_reachable, is_only_local
 
-CONFIG = ClassifierConfig("resnet10t", image_size=64, image_mean=(0.5,) * 3, image_std=(0.25,) * 3)
+CONFIG = ClassifierConfig(
+    visual_backbone="resnet10t", image_size=64, image_mean=(0.5,) * 3, image_std=(0.25,) * 3
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def test_feature_map_is_at_the_second_last_stage(name, stride):
 
 def test_a_classifier_hands_its_weights_to_a_feature_map(tmp_path):
     classifier = CXRClassifier(CONFIG)
-    classifier.save(tmp_path)
+    classifier.save_pretrained(tmp_path)
     body = FeatureMap("resnet10t", str(tmp_path), channels=32).body
     own, given = body.state_dict(), classifier.network.state_dict()
     assert set(own) <= set(given)
@@ -41,7 +43,7 @@ def test_a_local_file_is_loaded(tmp_path):
 
 
 def test_another_backbones_classifier_is_refused(tmp_path):
-    CXRClassifier(CONFIG).save(tmp_path)
+    CXRClassifier(CONFIG).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match="another backbone"):
         create_backbone("resnet18", str(tmp_path))
 
@@ -89,7 +91,7 @@ def test_a_backbone_that_cannot_be_built_is_told():
 
 
 def test_densenet_classifies_without_drop_path():
-    config = ClassifierConfig("densenet121", 64, (0.5,) * 3, (0.25,) * 3, drop_path_rate=0.1)
+    config = ClassifierConfig(visual_backbone="densenet121", image_size=64, drop_path_rate=0.1)
     assert CXRClassifier(config).eval()(torch.randn(1, 3, 64, 64)).shape == (1, 14)
 
 
@@ -147,7 +149,7 @@ def test_a_proxy_stands_for_the_hub(monkeypatch):
 
 
 def test_a_configuration_of_another_version_names_the_differing_keys_only(tmp_path):
-    CXRClassifier(CONFIG).save(tmp_path)
+    CXRClassifier(CONFIG).save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     content = json.loads(path.read_text())
     content["colour"] = content.pop("drop_rate")

@@ -21,7 +21,7 @@ def read():
         if region is not None:
             region_scores[0, region] = 4.0
         with torch.no_grad():
-            return reading(torch.randn(1, 16), entity_scores, region_scores, table)
+            return reading(torch.randn(1, 16), entity_scores, region_scores, table, torch.ones(1).bool())
 
     return run
 
@@ -53,7 +53,18 @@ def test_findings_of_a_place_are_read_in_that_place(read):
 def test_gradients_reach_the_table(read):
     reading = GraphReading(16, ENTITIES, sets=2)
     logits = torch.full((2, 26, 3), -6.0, requires_grad=True)
-    readings = reading(torch.randn(2, 16), torch.zeros(2, 3), torch.zeros(2, 26), logits)
+    readings = reading(
+        torch.randn(2, 16), torch.zeros(2, 3), torch.zeros(2, 26), logits, torch.ones(2).bool()
+    )
     (readings.yes.sum() + readings.region.sum() + readings.category.sum() + readings.state.sum()).backward()
     assert torch.isfinite(logits.grad).all()
     assert logits.grad.abs().sum() > 0
+
+
+def test_a_graph_that_says_nothing_gives_nothing():
+    reading = GraphReading(16, ENTITIES, sets=2).eval()
+    asked = torch.randn(2, 16), torch.randn(2, 3), torch.randn(2, 26), torch.randn(2, 26, 3)
+    readings = reading(*asked, torch.tensor([False, True]))
+    for part in (readings.state, readings.yes, readings.region, readings.category, readings.support):
+        assert not part[0].any()
+        assert part[1].any()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ENTITIES, QUESTIONS, build
+from small_network import ENTITIES, QUESTIONS, build
 
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.nodes import GRAPH_SOURCES, DataSetGraph

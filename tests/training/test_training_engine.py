@@ -138,4 +138,4 @@ def test_a_metric_without_value_is_told_and_the_last_model_kept(workspace, tmp_p
     assert len(written) >= 2
     for path in [*written, run.run_dir / "metrics.jsonl"]:
         assert "NaN" not in path.read_text()
-    assert torch.isfinite(classify.CXRClassifier.load(run.best_model).network.fc.bias).all()
+    assert torch.isfinite(classify.CXRClassifier.from_pretrained(run.best_model).network.fc.bias).all()

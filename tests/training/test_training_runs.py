@@ -1,12 +1,18 @@
 """Both tasks trained for a few steps through the engine: what a run leaves, and that it repeats."""
 
+import csv
+import gzip
 import json
+import shutil
+import zipfile
 
+import pyarrow.compute as pc
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from cxrkit.config import load_settings
+from cxrkit.data.prepare import prepare_workspace
 from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
@@ -87,7 +93,7 @@ def test_a_run_leaves_settings_checkpoints_metrics_and_a_whole_model(vqa_run):
     assert parts <= set(lines[0])
     assert any("eval_binary_balanced_accuracy" in line for line in lines)
     assert [step[1:] for step in steps] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    SSGVQAModel.load(run.best_model)
+    SSGVQAModel.from_pretrained(run.best_model)
     metadata = json.loads((run.best_model / "training_metadata.json").read_text())
     assert metadata["validation_metrics"] == run.metrics
     assert metadata["step"] == run.step
@@ -102,7 +108,7 @@ def test_the_same_seed_gives_the_same_weights(vqa_run, workspace, tmp_path):
 
 def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
     settings, run, _ = vqa_run
-    table = predict_vqa(run.best_model, settings, compute_attention=True)
+    table = predict_vqa(run.best_model, settings, compute_attention=True).answers
     by_condition = {}
     for row in table.to_pylist():
         by_condition.setdefault(row["condition"], []).append(row)
@@ -110,7 +116,16 @@ def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
         assert all(0 <= value <= 1 for value in row["probabilities"])
         assert row["answer_predicted"]
     rows = {name: [row["question_row"] for row in part] for name, part in by_condition.items()}
-    assert set(rows) == {"model", "blank_image", "majority", "question_only"}
+    assert set(rows) == {
+        "model",
+        "anatomy",
+        "oracle",
+        "none",
+        "blank_image",
+        "shuffled_image",
+        "majority",
+        "question_only",
+    }
     assert len({tuple(part) for part in rows.values()}) == 1
     attention = by_condition["model"][0]["attention"]
     assert len(attention) == 4
@@ -123,18 +138,112 @@ def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
 
 def test_blank_image_answers_do_not_depend_on_the_film(vqa_run):
     settings, run, _ = vqa_run
-    table = predict_vqa(run.best_model, settings, conditions=("blank_image",)).to_pylist()
+    table = predict_vqa(run.best_model, settings, protocols=("blank_image",)).answers.to_pylist()
+    assert {row["condition"] for row in table} == {"model", "blank_image", "majority"}
     by_text = {}
-    for row in table:
+    for row in (row for row in table if row["condition"] == "blank_image"):
         by_text.setdefault((row["question"], row["question_type"]), set()).add(
             tuple(round(value, 4) for value in row["probabilities"])
         )
     assert all(len(values) == 1 for values in by_text.values())
 
 
+def test_the_graphs_of_test_studies_reach_no_honest_prediction(vqa_run, synthetic_root, tmp_path):
+    """Other scene-graph files: `predicted` and `none` answer bit for bit the same, the oracle does not."""
+    settings, run, _ = vqa_run
+    changed = with_other_test_graphs(synthetic_root, tmp_path)
+    folder = tmp_path / "workspace"
+    qba = changed / "mimic-ext-cxr-qba"
+    prepare_workspace(changed / "mimic-cxr-jpg", qba, folder, image_store_size=96)
+    moved = settings.model_copy(update={"data": settings.data.model_copy(update={"workspace": folder})})
+    first, second = (predict_vqa(run.best_model, each) for each in (settings, moved))
+    said = (
+        "question_row",
+        "probabilities",
+        "answer_predicted",
+        "boxes_predicted",
+        "box_scores",
+        "node_scores",
+    )
+
+    def answers(predictions, condition):
+        table = predictions.answers.filter(pc.field("condition") == condition)
+        return table.select(said).replace_schema_metadata(None)
+
+    for condition in ("model", "none", "blank_image", "shuffled_image"):
+        assert answers(first, condition).equals(answers(second, condition)), condition
+    for condition in ("oracle", "anatomy"):
+        assert not answers(first, condition).equals(answers(second, condition)), condition
+    graphs = [table.graphs.filter(pc.field("condition") == "model") for table in (first, second)]
+    for name in ("boxes_predicted", "presence_probabilities", "finding_probabilities"):
+        assert graphs[0].column(name).equals(graphs[1].column(name))
+    assert not graphs[0].column("boxes_reference").equals(graphs[1].column("boxes_reference"))
+
+
+def with_other_test_graphs(root, folder):
+    """Copies a data set; the scene graphs of its test studies get other boxes and other findings."""
+    copy = shutil.copytree(root, folder / "data")
+    archive = copy / "mimic-ext-cxr-qba" / "scene_data.zip"
+    with gzip.open(copy / "mimic-cxr-jpg" / "mimic-cxr-2.0.0-split.csv.gz", "rt") as stream:
+        test = {f"s{row['study_id']}" for row in csv.DictReader(stream) if row["split"] == "test"}
+    with zipfile.ZipFile(archive) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    with zipfile.ZipFile(archive, "w") as target:
+        for name, content in members.items():
+            stem, _, kind = name.rpartition("/")[2].partition(".")
+            if stem in test and kind == "scene_graph.json":
+                content = json.dumps(_other_graph(json.loads(content))).encode()
+            target.writestr(name, content)
+    return copy
+
+
+def _other_graph(value):
+    if isinstance(value, dict):
+        turned = {"pos": "neg", "neg": "pos"}
+        value = {key: _other_graph(part) for key, part in value.items()}
+        if value.get("positiveness") in turned:
+            value["positiveness"] = turned[value["positiveness"]]
+        if "bboxes" in value:
+            value["bboxes"] = [
+                [x1 // 2, y1 // 2, x2 // 2 + 8, y2 // 2 + 8] for x1, y1, x2, y2 in value["bboxes"]
+            ]
+        return value
+    return [_other_graph(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_model_without_predicted_graphs_is_not_asked_for_them(workspace, tmp_path):
+    settings = vqa_settings(
+        workspace, tmp_path / "run", **{"model.scene_graph_source": "none", "training.max_steps": 1}
+    )
+    run = train_vqa(settings)
+    found = predict_vqa(run.best_model, settings)
+    assert found.graphs is None
+    assert "predicted" not in set(found.answers.column("condition").to_pylist())
+    with pytest.raises(SettingsError, match="predicted needs a model trained with predicted graphs"):
+        predict_vqa(run.best_model, settings, protocols=("predicted",))
+    with pytest.raises(SettingsError, match="'dreamt' is unknown"):
+        predict_vqa(run.best_model, settings, protocols=("dreamt",))
+
+
+def test_the_oracle_warm_up_ends(workspace, tmp_path):
+    settings = vqa_settings(workspace, tmp_path / "run", **{"training.oracle_warmup_steps": 2})
+    seen = []
+    plain = SSGVQAModel.encode_image
+
+    def noted(self, images, *, source=None, given=None):
+        if self.training:
+            seen.append(source if isinstance(source, str) else [*source].count("oracle"))
+        return plain(self, images, source=source, given=given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SSGVQAModel, "encode_image", noted)
+        train_vqa(settings)
+    assert seen == [4, 2, "predicted", "predicted"]
+
+
 def test_classifier_predicts_each_labelled_study(classifier_run):
     settings, run = classifier_run
-    CXRClassifier.load(run.best_model)
+    CXRClassifier.from_pretrained(run.best_model)
     table = predict_classifier(run.best_model, settings).to_pylist()
     studies = [row["study_id"] for row in table if row["condition"] == "model"]
     assert len(set(studies)) == len(studies) > 0
