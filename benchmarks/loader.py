@@ -33,13 +33,13 @@ from cxrkit.data.batches.balance import AnswerBalance
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import labelled_films, make_loader, training_films
 from cxrkit.data.batches.selection import Filters, select_questions
-from cxrkit.data.batches.tokenize import QuestionTokenizer
 from cxrkit.data.batches.transforms import prepare_images, transform_boxes
 from cxrkit.data.films.opener import open_films
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.data.prepare import prepare_workspace
 from cxrkit.data.synthetic import write_dataset
+from cxrkit.models.question_tokens import QuestionTokenizer
 from cxrkit.models.text import train_tokenizer
 
 FULL_SIZE = (2544, 3056)

@@ -206,3 +206,52 @@ def test_no_transform_leaves_the_film_as_it_is():
     prepared = prepare_images(image, torch.zeros(2, 6), 32, [0.5] * 3, [0.25] * 3)
     expected = (image.float() / 255 - 0.5) / 0.25
     torch.testing.assert_close(prepared, expected[:, None].expand(-1, 3, -1, -1))
+
+
+def blank_films(index, store, settings, share, **more):
+    changes = {"blank_image_share": share, "question_sampling": "balanced", **more}
+    return training_films(index, store, settings.model_copy(update=changes), seed=7)
+
+
+def test_a_share_of_training_films_is_shown_empty_and_unmoved(index, store, settings):
+    films = blank_films(index, store, settings, 0.3, augment=True)
+    batch = films.__getitems__([(epoch, film) for epoch in range(4) for film in range(len(films))])
+    empty = ~batch.images.any(axis=(1, 2))
+    assert empty.mean() == pytest.approx(0.3, abs=0.08)
+    assert not batch.transforms[empty].any()
+    assert batch.transforms[~empty].any(axis=1).all()
+    again = blank_films(index, store, settings, 0.3, augment=True)[(2, 5)]
+    assert np.array_equal(again.images[0], batch.images[2 * len(films) + 5])
+    without = blank_films(index, store, settings, 0.0).__getitems__([(0, film) for film in range(len(films))])
+    assert without.images.any(axis=(1, 2)).all()
+
+
+def test_empty_films_are_asked_as_the_data_set_asks(index, store, settings):
+    """Balanced drawing would teach other answer shares than those that the text alone has."""
+
+    def shares(blank):
+        films = blank_films(index, store, settings, 0.5)
+        rows = []
+        for epoch in range(6):
+            batch = films.__getitems__([(epoch, film) for film in range(len(films))])
+            empty = ~batch.images.any(axis=(1, 2))
+            rows.append(batch.questions[np.repeat(empty == blank, batch.num_questions)])
+        target = index.column("questions", "binary_target")[np.concatenate(rows)]
+        return float((target[target >= 0] == 1).mean())
+
+    everything = np.concatenate(list(blank_films(index, store, settings, 0.0).selection.parts(index)))
+    target = index.column("questions", "binary_target")[everything]
+    natural = float((target[target >= 0] == 1).mean())
+    assert abs(shares(True) - natural) < 0.05
+    assert abs(shares(False) - natural) > abs(shares(True) - natural)
+
+
+def test_free_text_is_counted_by_type(index):
+    everything = Filters(minimum_rating=0, view_filter="all")
+    selection = select_questions(index, "test", everything, one_film_per_study=True)
+    assert selection.free_text == sum(selection.free_text_by_type.values()) > 0
+    assert set(selection.free_text_by_type) <= {
+        "A_indication",
+        "B14_describe_acquisition",
+        "B15_describe_imaging_artifacts",
+    }

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 
@@ -160,3 +161,78 @@ def test_a_configuration_of_another_version_names_the_differing_keys_only(tmp_pa
     assert "colour" in told
     assert "drop_rate" in told
     assert "image_mean" not in told
+
+
+def test_a_whole_convnext_base_state_dict_loads_by_path(tmp_path):
+    donor = timm.create_model("convnext_base")
+    torch.save({"state_dict": donor.state_dict()}, tmp_path / "convnext_base.pth")
+    body = FeatureMap("convnext_base", str(tmp_path / "convnext_base.pth"), channels=32).body
+    own = {
+        name.replace("stages_", "stages.").replace("stem_", "stem."): v
+        for name, v in body.state_dict().items()
+    }
+    given = donor.state_dict()
+    assert len(own) > 300
+    assert all(torch.equal(value, given[name]) for name, value in own.items())
+
+
+@pytest.mark.parametrize("features_only", [True, False])
+@pytest.mark.parametrize(
+    "wrong", ["another network", "another width", "some missing", "text", "directory of text"]
+)
+def test_a_wrong_file_is_refused_with_names_and_never_trained_from_random(tmp_path, wrong, features_only):
+    path = tmp_path / "weights.pth"
+    if wrong == "another network":
+        torch.save(timm.create_model("test_efficientnet").state_dict(), path)
+    elif wrong == "another width":
+        torch.save(timm.create_model("resnet18").state_dict(), path)
+    elif wrong == "some missing":
+        state = timm.create_model("resnet10t").state_dict()
+        torch.save({name: value for name, value in state.items() if "layer3" not in name}, path)
+    elif wrong == "text":
+        path.write_text("no weights")
+    else:
+        path = tmp_path / "folder"
+        path.mkdir()
+        (path / "readme.txt").write_text("no weights")
+    arguments = {"features_only": True, "out_indices": (-2, -1)} if features_only else {"num_classes": 14}
+    with pytest.raises((WeightsError, ArtifactError)) as caught:
+        create_backbone("resnet10t", str(path), **arguments)
+    assert str(path) in str(caught.value)
+    if wrong == "some missing":
+        assert "missing: layer3" in str(caught.value)
+
+
+def test_a_head_of_other_classes_is_no_reason_to_refuse(tmp_path):
+    donor = timm.create_model("resnet10t", num_classes=7)
+    save_file(donor.state_dict(), tmp_path / "weights.safetensors")
+    model = create_backbone("resnet10t", str(tmp_path / "weights.safetensors"), num_classes=14)
+    assert torch.equal(model.conv1[0].weight, donor.conv1[0].weight)
+    assert model.fc.out_features == 14
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "convnext_atto", "test_vit", "swin_tiny_patch4_window7_224"])
+def test_an_averaged_stem_answers_a_grey_film_as_three_channels_do(tmp_path, name):
+    arguments = {} if name in ("resnet10t", "convnext_atto") else {"img_size": 64}
+    donor = timm.create_model(name, **arguments).eval()
+    save_file(donor.state_dict(), tmp_path / "weights.safetensors")
+    kinds = ("repeat", "average")
+    three, one = (
+        FeatureMap(name, str(tmp_path / "weights.safetensors"), 32, 64, grey).eval() for grey in kinds
+    )
+    stems = [next(p for p in part.body.modules() if isinstance(p, torch.nn.Conv2d)) for part in (three, one)]
+    assert stems[1].weight.shape[1] == 1
+    torch.testing.assert_close(stems[1].weight, stems[0].weight.mean(1, keepdim=True))
+    films = torch.randn(1, 1, 64, 64).expand(-1, 3, -1, -1)
+    with torch.no_grad():
+        maps = [three.body(films), one.body(3 * films[:, :1]), one.body(films.sum(1, keepdim=True))]
+        for first, second, third in zip(*maps, strict=True):
+            torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
+            torch.testing.assert_close(second, third, atol=1e-4, rtol=1e-3)
+        assert one(films).shape == one(films[:, :1]).shape
+
+
+def test_an_averaged_stem_from_random_weights_is_drawn_as_any_other():
+    stem = FeatureMap("resnet10t", False, 32, 64, "average").body.conv1[0].weight
+    plain = create_backbone("resnet10t", False, in_chans=1).conv1[0].weight
+    assert float(stem.std()) == pytest.approx(float(plain.std()), rel=0.2)

@@ -118,14 +118,18 @@ def headline_table(rows: Sequence[Sequence[str]]) -> Table:
 
 
 def evidence_table(rows: Sequence[Sequence[str]]) -> Table:
-    """Gives the figures of one checkpoint under every protocol."""
+    """Gives the figures of one checkpoint under every protocol, within 80 columns."""
     from cxrkit.evaluation.evidence import evidence_columns
 
-    table = Table(box=box.SIMPLE, title="What film and graph contribute", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="What film and graph contribute", title_justify="left", padding=(0, 0)
+    )
     for place, column in enumerate(evidence_columns()):
-        table.add_column(column, justify="right" if place else "left", max_width=30 if not place else 9)
-    for row in rows:
-        table.add_row(*row)
+        # The oracle's label must not be broken: that it leaks is what has to be read.
+        widest = 9 if place else None
+        table.add_column(column, justify="right" if place else "left", no_wrap=place == 0, max_width=widest)
+    for label, *figures in rows:
+        table.add_row(label.replace(": ", ":\n  "), *figures)
     return table
 
 

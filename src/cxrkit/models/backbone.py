@@ -44,7 +44,7 @@ def create_backbone(
             f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
         )
     if isinstance(pretrained, str):
-        state = read_backbone_weights(Path(pretrained), name, image_size, arguments.get("num_classes"))
+        state = read_backbone_weights(Path(pretrained), name, image_size)
         arguments["pretrained_cfg_overlay"] = {"state_dict": state}
     elif pretrained:
         arguments |= _cached_source(name)

@@ -36,7 +36,7 @@ BUILDING_ERRORS = (
 CLASSIFIER_PREFIX = "network."
 
 
-def read_backbone_weights(path: Path, name: str, image_size: int | None, classes: int | None) -> State:
+def read_backbone_weights(path: Path, name: str, image_size: int | None) -> State:
     """Reads the weights of a backbone in timm's own names.
 
     Args:
@@ -44,15 +44,14 @@ def read_backbone_weights(path: Path, name: str, image_size: int | None, classes
             classifier with the same backbone.
         name: timm name of the backbone.
         image_size: side of the films in pixels, for the models that are built for one size.
-        classes: classes of the head that the weights must fill; None when no head is read.
 
     Raises:
         WeightsError: there is no such file, or weights are missing or of other shapes.
     """
     if path.is_dir():
-        state, expected = _of_classifier(path, name), _reference(name, image_size, None)
+        state = _of_classifier(path, name)
     elif path.is_file():
-        state, expected = _of_file(path, name), _reference(name, image_size, classes)
+        state = _of_file(path, name)
     else:
         raise WeightsError(
             f"no weights at {path}",
@@ -60,6 +59,7 @@ def read_backbone_weights(path: Path, name: str, image_size: int | None, classes
             found="no such file or folder",
             next_step="mend model.pretrained",
         )
+    expected = _reference(name, image_size)
     state = _in_own_names(state, expected, path, name)
     _require_fit(state, expected, path, name)
     return state
@@ -92,9 +92,9 @@ def _of_file(path: Path, name: str) -> State:
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}
 
 
-def _reference(name: str, image_size: int | None, classes: int | None) -> nn.Module:
-    """Builds the whole network with random weights, without a head unless its classes are asked for."""
-    arguments: dict[str, Any] = {"num_classes": classes or 0}
+def _reference(name: str, image_size: int | None) -> nn.Module:
+    """Builds the whole network with random weights, without a head."""
+    arguments: dict[str, Any] = {"num_classes": 0}
     try:
         model: nn.Module = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:

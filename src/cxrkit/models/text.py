@@ -69,6 +69,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=is_only_local(name))
     except LOADING_ERRORS as error:
         raise _unavailable(name, error) from error
+    # A folder without a vocabulary gives a tokenizer that knows its special pieces only.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise _unavailable(name, ValueError("there is no vocabulary (vocab.txt or tokenizer.json)"))
     return cast("PreTrainedTokenizerFast", tokenizer)
 
 

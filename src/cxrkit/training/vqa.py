@@ -11,6 +11,7 @@ from cxrkit.data.batches.loading import evaluation_films, make_loader, training_
 from cxrkit.data.batches.reference_boxes import mean_region_boxes
 from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
+from cxrkit.errors import WeightsError
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.losses import LossWeights
 from cxrkit.models.names import entity_matcher, region_matcher
@@ -103,6 +104,7 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
     else:
         encoder = load_text_encoder(model.text_encoder)
         text_config = encoder.config.to_dict()
+        _require_vocabulary(model.text_encoder, len(tokenizer), text_config["vocab_size"])
     pieces = partial(tokenizer.encode, add_special_tokens=False)
     entities, regions = entity_matcher(index.vocabularies.entities, pieces), region_matcher(pieces)
     questions = QuestionEncoder(encoder, model.hidden_size, entities, regions)
@@ -135,3 +137,14 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         roi_source=model.roi_source,
     )
     return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions, tokenizer=tokenizer)
+
+
+def _require_vocabulary(name: str, pieces: int, embeddings: int) -> None:
+    """Refuses a tokenizer that gives numbers for which the encoder has no embedding."""
+    if pieces > embeddings:
+        raise WeightsError(
+            f"tokenizer and weights of the text encoder {name} do not fit",
+            expected=f"at most {embeddings} pieces, one for each word embedding",
+            found=f"{pieces} pieces",
+            next_step="pass the folder of a whole model: config.json, weights and tokenizer of one encoder",
+        )
