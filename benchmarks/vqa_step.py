@@ -138,7 +138,7 @@ def run_side(options: argparse.Namespace) -> dict[str, float]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = default_model(index, tokenizer)
     module = VQAModule(model, LossWeights(), blank_is_negative=False).to(device).train()
-    trained = Trained(module, torch.optim.AdamW(module.parameters(), lr=1e-5), device)
+    trained = Trained(module, torch.optim.AdamW(module.parameters(), lr=1e-5, fused=True), device)
     films = sorted((options.folder / "full_size").glob("*.jpg"))
     prepare: Callable[[Batch], Batch] = (
         GuideRecipe(films, model.config.image_size) if options.side == "guide" else lambda batch: batch

@@ -7,6 +7,7 @@ from torch.nn import functional
 from cxrkit.models.losses import (
     answer_losses,
     chexpert_loss,
+    grounding_loss,
     masked_mean,
     multi_label_loss,
     scene_graph_losses,
@@ -83,3 +84,17 @@ def test_graph_losses_are_zero_only_for_the_right_boxes():
 def test_masked_mean_ignores_nan_under_the_mask():
     values = torch.tensor([1.0, float("nan"), 3.0])
     assert float(masked_mean(values, torch.tensor([True, False, True]))) == 2.0
+
+
+def test_grounding_counts_existing_nodes_of_questions_with_boxes_only():
+    logits = torch.randn(3, 26, requires_grad=True)
+    target, valid = torch.randint(0, 2, (3, 26)).float(), torch.tensor([True, False, True])
+    exists = torch.rand(3, 26) < 0.7
+    loss = grounding_loss(logits, target, valid, exists)
+    kept = valid[:, None] & exists
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits[kept], target[kept])
+    torch.testing.assert_close(loss, plain)
+    loss.backward()
+    assert not logits.grad[~kept].any()
+    nothing = grounding_loss(logits, target, valid, torch.zeros(3, 26).bool())
+    assert float(nothing.detach()) == 0.0

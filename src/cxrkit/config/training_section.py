@@ -85,6 +85,11 @@ class TrainingSettings(CommonTrainingSettings):
         description="updates over which films see the data set's own graph, a share that falls from all to "
         "none; 0 = never",
     )
+    other_sources_share: values.ShareOfFilms = Field(
+        default=0.0,
+        description="share of training films whose graph comes from the other sources in turn, so that one "
+        "model can be evaluated under each of them",
+    )
 
 
 class ClassifyTrainingSettings(CommonTrainingSettings):

@@ -10,7 +10,7 @@ from cxrkit.reporting import format_number
 from cxrkit.vocabulary import Head
 
 EVIDENCE_METRICS: tuple[tuple[str, str, str], ...] = (
-    (Head.BINARY, "balanced_accuracy", "Binary bal. acc."),
+    (Head.BINARY, "balanced_accuracy", "Binary bal.acc."),
     (Head.CATEGORY, "macro_auroc", "Category AUROC"),
     (Head.REGION, "macro_f1_over_sets", "Region macro F1"),
     (Head.SEVERITY, "accuracy", "Severity accuracy"),

@@ -1,6 +1,5 @@
 """Collects predicted scene graphs into the columns of `graph_predictions.parquet`."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from cxrkit.data.batches.targets import to_pixels
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
+from cxrkit.inference.collecting import CollectedRows
 from cxrkit.inference.schema import graph_schema, with_metadata
 from cxrkit.models.outputs import PredictedGraph
 from cxrkit.models.scene_graph import cxcywh_to_xyxy
@@ -23,12 +23,14 @@ class GraphRows:
     Args:
         index: the opened index.
         store: the films, for the way back to original pixels.
+        entities: number of finding entities.
     """
 
-    def __init__(self, index: Index, store: FilmSource) -> None:
+    def __init__(self, index: Index, store: FilmSource, entities: int) -> None:
         self.index = index
         self.store = store
-        self.columns: dict[str, list[Any]] = defaultdict(list)
+        self.schema = graph_schema(entities)
+        self.rows = CollectedRows()
 
     def add(self, condition: str, batch: Mapping[str, Tensor], graph: PredictedGraph) -> None:
         """Adds the graphs of one batch.
@@ -56,8 +58,7 @@ class GraphRows:
                 "presence_probabilities": presence[place].tolist(),
                 "finding_probabilities": findings[place].ravel(),
             }
-            for name, value in values.items():
-                self.columns[name].append(value)
+            self.rows.add(values, self.schema)
 
     def _pixels(self, boxes: npt.NDArray[np.floating], image_row: int) -> list[float]:
         pixels: list[float] = to_pixels(boxes, self.store, image_row).ravel().tolist()
@@ -65,8 +66,5 @@ class GraphRows:
 
     def table(self, metadata: Mapping[str, Any]) -> pa.Table | None:
         """Gives all rows as a table with metadata; None when there are none."""
-        if not self.columns:
-            return None
-        schema = graph_schema(len(metadata["entities"]))
-        columns = {name: self.columns[name] for name in schema.names}
-        return with_metadata(pa.table(columns, schema=schema), {**metadata, "task": "vqa_graph"})
+        table = self.rows.table(self.schema)
+        return with_metadata(table, {**metadata, "task": "vqa_graph"}) if table.num_rows else None

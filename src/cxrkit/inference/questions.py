@@ -78,7 +78,8 @@ def predict_vqa(
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
     )
-    rows, graphs = PredictionRows(index, store), GraphRows(index, store)
+    rows = PredictionRows(index, store, with_attention=compute_attention)
+    graphs = GraphRows(index, store, len(config.entities))
     of_model = {name: protocol for name, protocol in chosen.items() if protocol.shown != "nothing"}
     _run_model(predictor, films, rows, graphs, of_model, with_attention=compute_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection

@@ -1,6 +1,5 @@
 """Collects predictions into the columns of `predictions.parquet`."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from cxrkit.data.batches.targets import to_pixels
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
+from cxrkit.inference.collecting import CollectedRows
 from cxrkit.inference.composer import compose_answer
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
@@ -32,12 +32,16 @@ class PredictionRows:
     Args:
         index: the opened index.
         store: the opened image store, for the way back to original pixels.
+        with_attention: rows carry the attention over the visual tokens.
     """
 
-    def __init__(self, index: Index, store: FilmSource) -> None:
+    def __init__(self, index: Index, store: FilmSource, *, with_attention: bool = False) -> None:
         self.index = index
         self.store = store
-        self.columns: dict[str, list[Any]] = defaultdict(list)
+        self.schema = VQA_SCHEMA
+        if with_attention:
+            self.schema = VQA_SCHEMA.append(pa.field("attention", pa.list_(pa.float32())))
+        self.rows = CollectedRows()
 
     def add(
         self,
@@ -60,37 +64,41 @@ class PredictionRows:
         for position, row in enumerate(batch["question_row"].tolist()):
             film = int(batch["image_of_question"][position])
             image_row = int(image_rows[film])
-            self._add_identity(condition, row, image_row)
-            scores = answers.node_scores[position]
-            chosen = np.flatnonzero(node_mask[film] & (scores >= SET_THRESHOLD))
-            regions = [int(node) for node in chosen[np.argsort(-scores[chosen], kind="stable")]]
-            self._add_answer(batch, answers, position, regions)
-            pixels = to_pixels(node_boxes[film][chosen], self.store, image_row)
-            self.columns["boxes_predicted"].append(pixels.tolist())
-            self.columns["box_scores"].append(scores[chosen].tolist())
-            self.columns["node_scores"].append(np.where(node_mask[film], scores, 0.0).tolist())
-            # Without a trustworthy box there is none, and nothing is known about the others.
-            nodes = batch["node_target"][position].nonzero().flatten().tolist()
-            self.columns["nodes_reference"].append(nodes)
+            scores = np.where(node_mask[film], answers.node_scores[position], 0.0)
+            chosen = np.flatnonzero(scores >= SET_THRESHOLD)
+            likeliest = [int(node) for node in chosen[np.argsort(-scores[chosen], kind="stable")]]
             attention = None if answers.attention is None else answers.attention[position].tolist()
-            self.columns["attention"].append(attention)
+            self.rows.add(
+                {
+                    **self._identity(condition, row, image_row),
+                    **_answer(batch, answers, position, likeliest),
+                    "boxes_predicted": to_pixels(node_boxes[film][chosen], self.store, image_row).tolist(),
+                    "box_scores": scores[chosen].tolist(),
+                    "node_scores": scores.tolist(),
+                    # Without a trustworthy box there is none, and nothing is known about the others.
+                    "nodes_reference": batch["node_target"][position].nonzero().flatten().tolist(),
+                    "attention": attention,
+                },
+                self.schema,
+            )
 
-    def _add_identity(self, condition: str, row: int, image_row: int) -> None:
+    def _identity(self, condition: str, row: int, image_row: int) -> dict[str, Any]:
         index, texts = self.index, self.index.texts.column("text")
-        values = {
+        boxes, known = self._reference_boxes(row, image_row)
+        return {
             "condition": condition,
             "question_row": row,
             "subject_id": int(index.column("images", "subject_id")[image_row]),
             "study_id": int(index.column("images", "study_id")[image_row]),
             "dicom_id": index.images.column("dicom_id")[image_row].as_py(),
             "rating": int(index.column("questions", "rating")[row]),
+            "boxes_reference": boxes,
+            "has_boxes_reference": known,
+            **{
+                name: texts[int(index.column("questions", column)[row])].as_py()
+                for name, column in _TEXT_COLUMNS.items()
+            },
         }
-        for name, column in _TEXT_COLUMNS.items():
-            values[name] = texts[int(index.column("questions", column)[row])].as_py()
-        boxes, known = self._reference_boxes(row, image_row)
-        values |= {"boxes_reference": boxes, "has_boxes_reference": known}
-        for name, value in values.items():
-            self.columns[name].append(value)
 
     def _reference_boxes(self, row: int, image_row: int) -> tuple[list[list[float]], bool]:
         first = int(self.index.column("questions", "first_box")[row])
@@ -103,29 +111,25 @@ class PredictionRows:
         )
         return corners[trusted].tolist(), bool(trusted.any())
 
-    def _add_answer(
-        self, batch: Mapping[str, Tensor], answers: AnswerArrays, position: int, regions: Sequence[int]
-    ) -> None:
-        code = int(batch["head"][position])
-        head, kind = ANSWER_HEADS[code], QUESTION_TYPES[int(batch["question_type"][position])]
-        target = batch[f"{head}_target"][position]
-        reference = target.nonzero().flatten().tolist() if head in MULTI_LABEL_HEADS else [int(target)]
-        probabilities = answers.probabilities[code][position]
-        predicted = choose_classes(head, probabilities)
-        for name, value in {
-            "question_type": kind.name,
-            "head": str(head),
-            "answer_predicted": compose_answer(kind, predicted, regions),
-            "classes_reference": reference,
-            "classes_predicted": predicted,
-            "probabilities": probabilities.tolist(),
-        }.items():
-            self.columns[name].append(value)
-
     def table(self, metadata: Mapping[str, Any]) -> pa.Table:
         """Gives all rows as a table with metadata."""
-        schema = VQA_SCHEMA
-        if any(values is not None for values in self.columns["attention"]):
-            schema = schema.append(pa.field("attention", pa.list_(pa.float32())))
-        columns = {name: self.columns[name] for name in schema.names}
-        return with_metadata(pa.table(columns, schema=schema), metadata)
+        return with_metadata(self.rows.table(self.schema), metadata)
+
+
+def _answer(
+    batch: Mapping[str, Tensor], answers: AnswerArrays, position: int, regions: Sequence[int]
+) -> dict[str, Any]:
+    code = int(batch["head"][position])
+    head, kind = ANSWER_HEADS[code], QUESTION_TYPES[int(batch["question_type"][position])]
+    target = batch[f"{head}_target"][position]
+    reference = target.nonzero().flatten().tolist() if head in MULTI_LABEL_HEADS else [int(target)]
+    probabilities = answers.probabilities[code][position]
+    predicted = choose_classes(head, probabilities)
+    return {
+        "question_type": kind.name,
+        "head": str(head),
+        "answer_predicted": compose_answer(kind, predicted, regions),
+        "classes_reference": reference,
+        "classes_predicted": predicted,
+        "probabilities": probabilities.tolist(),
+    }

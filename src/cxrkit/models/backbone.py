@@ -97,7 +97,7 @@ def _cached_source(name: str) -> dict[str, Any]:
 def _unavailable(name: str, reason: str) -> WeightsError:
     return WeightsError(
         f"the pretrained weights of {name} cannot be loaded",
-        expected="a connection to the model hub, a filled cache, or a local file that fits",
+        expected="a connection to the hub, a filled cache (HF_HUB_OFFLINE=1), or a local file that fits",
         found=reason,
         next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
     )

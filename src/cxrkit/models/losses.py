@@ -111,6 +111,14 @@ def scene_graph_losses(
     }
 
 
-def grounding_loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Binary cross-entropy of "this node supports the answer", over the questions with boxes."""
-    return multi_label_loss(logits, target, valid)
+def grounding_loss(logits: Tensor, target: Tensor, valid: Tensor, exists: Tensor) -> Tensor:
+    """Binary cross-entropy of "this node supports the answer", where that is known and the node exists.
+
+    Args:
+        logits: `[N, 26]`.
+        target: `[N, 26]` 1 where the region supports the answer.
+        valid: `[N]` questions whose answer has trustworthy boxes.
+        exists: `[N, 26]` nodes of the question's film.
+    """
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
+    return masked_mean(losses, valid[:, None] & exists)

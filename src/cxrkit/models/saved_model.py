@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.utils import logging as progress
 
 from cxrkit.errors import ArtifactError
 from cxrkit.models.configuration import ModelConfig
@@ -38,6 +39,16 @@ class SavedModel(PreTrainedModel):
 
     def init_weights(self) -> None:
         """Leaves the weights as the parts set them: pretrained backbones must not be drawn again."""
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """Writes configuration and weights (safetensors) into a folder, without a progress bar of its own."""
+        shows_bars = progress.is_progress_bar_enabled()
+        progress.disable_progress_bar()
+        try:
+            super().save_pretrained(save_directory, *args, **kwargs)
+        finally:
+            if shows_bars:
+                progress.enable_progress_bar()
 
     @classmethod
     def from_pretrained(  # type: ignore[override]

@@ -18,6 +18,7 @@ from cxrkit.models.losses import (
 from cxrkit.models.nodes import DataSetGraph
 from cxrkit.models.outputs import Answers, EncodedImages, EncodedQuestions
 from cxrkit.models.vqa import SSGVQAModel
+from cxrkit.training.source_mixing import SourceMixing
 
 
 class VQAModule(nn.Module):
@@ -27,15 +28,22 @@ class VQAModule(nn.Module):
         network: the model.
         weights: weights of the parts of the loss.
         blank_is_negative: what a blank CheXpert label counts as.
+        mixing: graph sources in training; None keeps the model's own for every film.
     """
 
-    def __init__(self, network: SSGVQAModel, weights: LossWeights, *, blank_is_negative: bool) -> None:
+    def __init__(
+        self,
+        network: SSGVQAModel,
+        weights: LossWeights,
+        *,
+        blank_is_negative: bool,
+        mixing: SourceMixing | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.weights = weights
         self.blank_is_negative = blank_is_negative
-        # Share of the films of a training batch whose nodes come from the data set's own graph.
-        self.oracle_share = 0.0
+        self.mixing = mixing or SourceMixing()
 
     def run(self, batch: Mapping[str, Tensor]) -> tuple[EncodedImages, Answers, Tensor]:
         """Runs the network on a batch; gives films, answers and the data set's moved boxes `[B, 26, 4]`."""
@@ -57,10 +65,8 @@ class VQAModule(nn.Module):
         return films, self.network.answer(films, asked, batch["image_of_question"]), boxes
 
     def _sources(self, films: int) -> str | list[str]:
-        """Gives the source of each film's graph; the films of a batch come in random order."""
         own = self.network.config.scene_graph_source
-        oracle = round(self.oracle_share * films) if self.training else 0
-        return ["oracle"] * oracle + [own] * (films - oracle) if oracle else own
+        return self.mixing.sources(own, films) if self.training else own
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Gives `loss`, its parts by name, and the answers."""
@@ -71,7 +77,10 @@ class VQAModule(nn.Module):
             films.chexpert_logits, batch["chexpert"], blank_is_negative=self.blank_is_negative
         )
         loss = loss + self.weights.chexpert * parts["chexpert"]
-        parts["grounding"] = grounding_loss(answers.grounding, batch["node_target"], batch["node_valid"])
+        exists = films.node_mask[batch["image_of_question"]]
+        parts["grounding"] = grounding_loss(
+            answers.grounding, batch["node_target"], batch["node_valid"], exists
+        )
         loss = loss + self.weights.grounding * parts["grounding"]
         if films.graph is not None:
             graph = scene_graph_losses(

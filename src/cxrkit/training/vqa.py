@@ -28,10 +28,10 @@ from cxrkit.models.text import (
 from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.training.engine import Progress
 from cxrkit.training.modules import VQAModule
-from cxrkit.training.oracle_warmup import OracleWarmup
 from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun, require_free_run, start_run
+from cxrkit.training.source_mixing import FollowSteps, SourceMixing
 from cxrkit.training.validation import require_metric, validate_vqa
 
 
@@ -80,11 +80,12 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
         training.scene_graph_loss_weight,
         training.grounding_loss_weight,
     )
-    module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative")
+    mixing = SourceMixing(training.oracle_warmup_steps, training.other_sources_share)
+    module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative", mixing=mixing)
     return run_training(
         settings, start_run(settings), index, module, model, films, collate,
         validate=partial(validate_vqa, batches=batches), progress=progress,
-        callbacks=[OracleWarmup(module, training.oracle_warmup_steps)],
+        callbacks=[FollowSteps(mixing)],
     )  # fmt: skip
 
 
