@@ -12,6 +12,7 @@ the largest memory allocated there. CPU in fp32; GPU in bf16 autocast.
 """
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -47,7 +48,7 @@ from cxrkit.training.modules import VQAModule
 QUESTIONS_PER_IMAGE = 16
 PADDED = 128
 # Pieces of the tokenizer: so few that questions become as long as with a vocabulary of general English.
-PIECES = 400
+PIECES = 120
 Batch = dict[str, torch.Tensor]
 
 
@@ -92,8 +93,15 @@ def batches_of(index: Index, store: FilmSource, images: int, tokenizer: Any) -> 
     chosen = {"data.quality_grade": "B", "data.questions_per_image": QUESTIONS_PER_IMAGE}
     films = training_films(index, store, load_settings(None, "vqa", chosen).data, seed=0)
     collate = Collate(index, QuestionTokenizer(tokenizer, PADDED))
-    loader = make_loader(films, collate, batch_size=images, workers=0, shuffle=True)
-    return (batch for batch in loader if len(batch["question_row"]) == images * QUESTIONS_PER_IMAGE)
+    for epoch in itertools.count():
+        loader = make_loader(films, collate, batch_size=images, workers=0, shuffle=True, epoch=epoch)
+        found = 0
+        for batch in loader:
+            if len(batch["question_row"]) == images * QUESTIONS_PER_IMAGE:
+                found += 1
+                yield batch
+        if not found:
+            raise SystemExit(f"no batch of {images} images with {QUESTIONS_PER_IMAGE} questions each")
 
 
 class GuideRecipe:
@@ -169,7 +177,7 @@ def in_own_process(options: argparse.Namespace, side: str, folder: Path, workspa
         sys.executable, __file__, "--side", side, "--folder", folder, "--workspace", workspace,
         "--images", options.images, "--steps", options.steps, "--warm-up", options.warm_up,
     ]  # fmt: skip
-    done = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 

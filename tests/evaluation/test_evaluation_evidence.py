@@ -12,7 +12,7 @@ from cxrkit.evaluation.predictions import read_predictions, write_predictions
 from cxrkit.evaluation.publish import publish_evaluation
 from cxrkit.evaluation.report import find_entry
 from cxrkit.evaluation.vqa_scores import score_vqa
-from cxrkit.metrics.calibration import calibration_error
+from cxrkit.metrics.calibration import calibration_error_of_sums, calibration_sums_of_rows
 from cxrkit.metrics.ranking import average_precision_of_rows
 
 
@@ -113,8 +113,10 @@ def test_node_scores_equal_scikit_learn(report, vqa_table):
     )
     found = find_entry(report, "node_calibration_error", "grounding", "model")["value"]
     assert found == pytest.approx(plain, abs=1e-6)
-    assert calibration_error(flat, stated) == pytest.approx(plain, abs=1e-6)
-    assert find_entry(report, "node_average_precision", "grounding", "majority") is None
+    sums = calibration_sums_of_rows(truth, scores).sum(0)
+    assert float(calibration_error_of_sums(sums)) == pytest.approx(plain, abs=1e-6)
+    control = find_entry(report, "node_average_precision", "grounding", "majority")
+    assert (control["value"], control["undefined_reason"]) == (None, "this condition never predicts boxes")
 
 
 def test_ranking_of_rows_with_ties_and_without_positives():

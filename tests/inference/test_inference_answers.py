@@ -27,7 +27,7 @@ def test_each_of_the_27_types_gets_sentence_boxes_and_probabilities_or_says_that
     scores[[9, 19]] = 0.6, 0.9
     classes = CLASSES_OF_HEAD.get(kind.head, ())
     probabilities = np.linspace(0.1, 0.9, max(1, len(classes)))
-    answer = compose(kind, probabilities, scores, boxes)
+    answer = compose(kind, probabilities, scores, boxes, scores / 2)
     assert answer.question_type == kind.name
     assert answer.is_supported is (kind.head is not Head.FREE_TEXT)
     if not answer.is_supported:
@@ -41,6 +41,8 @@ def test_each_of_the_27_types_gets_sentence_boxes_and_probabilities_or_says_that
         ("left lower lung zone", 0.6),
     ]
     assert answer.boxes[0].corners_xyxy_px == (10.0, 20.0, 30.0, 40.0)
+    assert answer.attended["right lower lung zone"] == 0.45
+    assert compose(kind, probabilities, scores, boxes).attended == {}
     assert compose(kind, probabilities, np.zeros(26), boxes).boxes == ()
 
 

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from cxrkit.errors import DataLayoutError, SettingsError
-from cxrkit.inference.protocols import PROTOCOLS, films_of_other_patients, protocols_for
+from cxrkit.inference.protocols import (
+    PROTOCOLS,
+    can_be_shuffled,
+    films_of_other_patients,
+    protocols_for,
+)
 
 
 def test_all_by_default_with_the_models_own_source_as_the_model():
-    chosen = protocols_for("predicted")
+    chosen = protocols_for("predicted", ["predicted"])
     assert list(chosen) == [
         "model", "anatomy", "oracle", "none", "blank_image", "shuffled_image", "question_only", "majority",
     ]  # fmt: skip
@@ -16,24 +21,32 @@ def test_all_by_default_with_the_models_own_source_as_the_model():
     assert chosen["blank_image"].source is None
 
 
-@pytest.mark.parametrize("own", ["anatomy", "oracle", "none"])
-def test_a_model_of_another_source_is_not_asked_for_predicted_graphs(own):
-    chosen = protocols_for(own)
+@pytest.mark.parametrize(
+    ("own", "trained", "sources"),
+    [
+        ("none", ["none"], []),
+        ("anatomy", ["anatomy"], ["none"]),
+        ("oracle", ["oracle"], ["anatomy", "none"]),
+        ("none", ["predicted", "anatomy", "oracle", "none"], ["predicted", "anatomy", "oracle"]),
+    ],
+)
+def test_only_parts_that_were_trained_are_asked(own, trained, sources):
+    chosen = protocols_for(own, trained)
     assert chosen["model"].source == own
-    assert "predicted" not in chosen
-    assert own not in chosen
-    with pytest.raises(SettingsError, match="--protocols: predicted needs"):
-        protocols_for(own, ["predicted"])
+    assert [name for name in chosen if name in ("predicted", "anatomy", "oracle", "none")] == sources
+    if "predicted" not in trained:
+        with pytest.raises(SettingsError, match="--protocols: predicted reads parts"):
+            protocols_for(own, trained, ["predicted"])
 
 
 def test_the_model_and_the_majority_are_always_there():
-    assert list(protocols_for("predicted", ["oracle"])) == ["model", "oracle", "majority"]
-    assert list(protocols_for("predicted", ["predicted"])) == ["model", "majority"]
+    assert list(protocols_for("predicted", ["predicted"], ["oracle"])) == ["model", "oracle", "majority"]
+    assert list(protocols_for("predicted", ["predicted"], ["predicted"])) == ["model", "majority"]
 
 
 def test_every_unknown_name_is_told_at_once():
     with pytest.raises(SettingsError) as caught:
-        protocols_for("none", ["dreamt", "predicted", "", "oracle"])
+        protocols_for("none", ["none"], ["dreamt", "predicted", "", "none"])
     assert len(caught.value.mistakes) == 3
     assert "blank_image" in str(caught.value)
 
@@ -53,3 +66,5 @@ def test_half_of_the_films_of_one_patient_are_the_limit():
     assert set(films_of_other_patients(np.array([1, 1, 2, 3]), seed=0)[:2].tolist()) == {2, 3}
     with pytest.raises(DataLayoutError, match="cannot be shuffled"):
         films_of_other_patients(np.array([1, 1, 1, 2, 3]), seed=0)
+    assert not can_be_shuffled(np.array([1, 1, 1, 2, 3]))
+    assert not can_be_shuffled(np.array([1]))

@@ -203,6 +203,25 @@ def test_a_wrong_file_is_refused_with_names_and_never_trained_from_random(tmp_pa
         assert "missing: layer3" in str(caught.value)
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "no weights"])
+def test_a_damaged_classifier_folder_is_told(tmp_path, damage):
+    CXRClassifier(CONFIG).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    if damage == "no weights":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match="cannot be loaded") as caught:
+        create_backbone("resnet10t", str(tmp_path))
+    assert "model.pretrained" in str(caught.value)
+
+
+def test_an_empty_file_is_told(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"")
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        create_backbone("resnet10t", str(tmp_path / "weights.pth"))
+
+
 def test_a_head_of_other_classes_is_no_reason_to_refuse(tmp_path):
     donor = timm.create_model("resnet10t", num_classes=7)
     save_file(donor.state_dict(), tmp_path / "weights.safetensors")

@@ -43,15 +43,23 @@ def test_the_configuration_survives_the_disk(model, tmp_path):
         assert all(getattr(config, name) == getattr(model.config, name) for name in names)
 
 
-def test_another_precision_is_taken(model, images, tmp_path):
+def test_weights_stay_in_single_precision(model, images, tmp_path):
     model.save_pretrained(tmp_path)
-    loaded = SSGVQAModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
-    assert {value.dtype for value in loaded.parameters()} == {torch.bfloat16}
+    assert SSGVQAModel.from_pretrained(tmp_path, dtype="auto").dtype == torch.float32
+    with pytest.raises(TypeError, match=r"torch\.autocast"):
+        SSGVQAModel.from_pretrained(tmp_path, dtype=torch.bfloat16)
     with pytest.raises(TypeError, match="device_map"):
         SSGVQAModel.from_pretrained(tmp_path, device_map="auto")
 
 
-def test_a_model_goes_to_the_hub_with_its_tokenizer_and_nothing_else(model, monkeypatch):
+@pytest.mark.parametrize(
+    "push",
+    [
+        lambda model, folder: model.push_to_hub("me/films", private=True),
+        lambda model, folder: model.save_pretrained(folder, push_to_hub=True, repo_id="me/films"),
+    ],
+)
+def test_a_model_goes_to_the_hub_with_its_tokenizer_and_nothing_else(model, monkeypatch, tmp_path, push):
     sent = {}
 
     class Hub:
@@ -63,7 +71,7 @@ def test_a_model_goes_to_the_hub_with_its_tokenizer_and_nothing_else(model, monk
 
     monkeypatch.setattr("transformers.utils.hub.hf_api", Hub)
     monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *_, **__: Card())
-    model.push_to_hub("me/films", private=True)
+    push(model, tmp_path / "films")
     assert {name for name in sent["me/films"] if not name.startswith("tokenizer/")} <= {
         "config.json", "model.safetensors", "README.md",
     }  # fmt: skip
@@ -104,6 +112,15 @@ def test_config_of_another_model_or_version_is_an_error(model, tmp_path: Path):
             SSGVQAModel.from_pretrained(tmp_path)
     with pytest.raises(ArtifactError, match="no model"):
         SSGVQAModel.from_pretrained(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"roi_source": "x"}, {"grey_input": "avarage"}, {"scene_graph_source": "dreamt"}, {"hiden_size": 3}],
+)
+def test_a_configuration_with_a_slip_is_refused(wrong):
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        SSGVQAConfig(**wrong)
 
 
 def test_a_hub_name_without_a_hub_is_told_at_once(monkeypatch, tmp_path):

@@ -81,12 +81,17 @@ def test_weights_of_another_width_are_refused(tmp_path):
         load_text_encoder(str(tmp_path))
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "no weights", "no config"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "no weights", "no config", "empty bin", "odd config"])
 def test_damaged_folders_are_told(tmp_path, damage):
     BertModel(small_bert()).save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     if damage == "no config":
         (tmp_path / "config.json").unlink()
+    elif damage == "odd config":
+        (tmp_path / "config.json").write_text('{"model_type": "bert", "hidden_size": "wide"}')
+    elif damage == "empty bin":
+        path.unlink()
+        (tmp_path / "pytorch_model.bin").write_bytes(b"")
     elif damage == "no weights":
         path.unlink()
     else:

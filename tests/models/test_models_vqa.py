@@ -21,7 +21,9 @@ def close(first, second, **tolerance):
 
 def graph_of(boxes=(0.1, 0.1, 0.5, 0.6), findings=1.0, films=1):
     return DataSetGraph(
-        torch.tensor(boxes).repeat(films, 26, 1), torch.full((films, 26, len(ENTITIES)), findings)
+        torch.tensor(boxes).repeat(films, 26, 1),
+        torch.full((films, 26, len(ENTITIES)), findings),
+        torch.ones(films).bool(),
     )
 
 
@@ -32,7 +34,7 @@ def test_many_questions_at_once_equal_one_at_a_time(model, images, source):
     together = model.answer(model.encode_image(images, source=source, given=given), ASKED, IMAGES_OF)
     for row, question in enumerate(ASKED):
         film = slice(int(IMAGES_OF[row]), int(IMAGES_OF[row]) + 1)
-        own = DataSetGraph(given.boxes_xyxy_rel[film], given.findings[film])
+        own = DataSetGraph(given.boxes_xyxy_rel[film], given.findings[film], given.valid[film])
         alone = model.answer(model.encode_image(images[film], source=source, given=own), [question])
         for part in (*HEADS, "grounding"):
             close(getattr(alone, part)[0], getattr(together, part)[row])
@@ -59,6 +61,7 @@ def test_permuting_nodes_changes_no_answer(model, images):
         close(getattr(plain, part), getattr(permuted, part))
     close(plain.grounding[:, order], permuted.grounding)
     close(plain.sim_attention[:, order], permuted.sim_attention)
+    close(plain.node_attention[:, order], permuted.node_attention)
 
 
 @torch.no_grad()
@@ -211,6 +214,8 @@ def test_attention_is_given_when_asked_for(model, images):
     assert answers.visual_attention.shape == (2, 4)
     assert (answers.visual_attention.sum(-1) < 1).all()
     assert answers.sim_attention.shape[:2] == (2, 26)
+    assert answers.node_attention.shape == (2, 26)
+    assert (answers.node_attention.sum(-1) + answers.visual_attention.sum(-1) < 1).all()
     close(answers.sim_attention.sum(-1), torch.ones(2, 26))
     assert model.answer(encoded, QUESTIONS[:2]).sim_attention is None
 

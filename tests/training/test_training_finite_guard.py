@@ -9,7 +9,7 @@ from test_training_runs import vqa_settings
 
 from cxrkit.errors import TrainingDivergedError
 from cxrkit.models.vqa import SSGVQAModel
-from cxrkit.training.finite_guard import FiniteGuard
+from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update
 from cxrkit.training.modules import VQAModule
 from cxrkit.training.vqa import train_vqa
 
@@ -75,6 +75,30 @@ def test_fp16_may_look_for_its_loss_scale():
     guard.see(*loss(1.0))
     with pytest.raises(TrainingDivergedError):
         guard.must_skip(float("inf"), Accelerator(scale=1.0), 9)
+
+
+def test_what_a_forward_pass_changed_is_taken_back():
+    """Running statistics of BatchNorm take in what is not finite before any gradient does."""
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    guard, before = FiniteGuard(3), {name: value.clone() for name, value in network.named_buffers()}
+    for batch in (torch.randn(5, 3), torch.full((5, 3), float("nan"))):
+        guard.remember(network)
+        network(batch).sum().backward()
+    assert not torch.isfinite(network[1].running_mean).all()
+    guard.undo(network)
+    for name, value in network.named_buffers():
+        if value.is_floating_point():
+            assert torch.equal(value, before[name])
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_an_engine_that_cannot_leave_an_update_out_stops_before_it():
+    guard = FiniteGuard(3)
+    guard.see(*loss(float("nan")))
+    assert guard.loss_is_bad(Accelerator())
+    told = str(diverged_before_update(guard, 5))
+    assert "binary" in told
+    assert "after 5 updates" in told
 
 
 def poisoned(monkeypatch, bad_steps, what):

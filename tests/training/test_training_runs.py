@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from cxrkit.config import load_settings
 from cxrkit.data.prepare import prepare_workspace
 from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.evaluation.run import evaluate_vqa
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
 from cxrkit.models.classifier import CXRClassifier
@@ -130,6 +131,7 @@ def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
     attention = by_condition["model"][0]["attention"]
     assert len(attention) == 4
     assert sum(attention) <= 1 + 1e-5
+    assert len(by_condition["model"][0]["node_attention"]) == 26
     references = {
         tuple(map(tuple, (row["classes_reference"] for row in part))) for part in by_condition.values()
     }
@@ -180,7 +182,30 @@ def test_the_graphs_of_test_studies_reach_no_honest_prediction(vqa_run, syntheti
     assert not graphs[0].column("boxes_reference").equals(graphs[1].column("boxes_reference"))
 
 
-def with_other_test_graphs(root, folder):
+def test_other_entities_and_missing_graphs_reach_no_honest_prediction_either(
+    vqa_run, synthetic_root, tmp_path, caplog
+):
+    """A name that the model never saw, and a study without its graph: told, left out, and no bit else."""
+    settings, run, _ = vqa_run
+    changed = with_other_test_graphs(synthetic_root, tmp_path, entity="a new finding", drop_first=True)
+    folder = tmp_path / "workspace"
+    qba = changed / "mimic-ext-cxr-qba"
+    prepare_workspace(changed / "mimic-cxr-jpg", qba, folder, image_store_size=96)
+    moved = settings.model_copy(update={"data": settings.data.model_copy(update={"workspace": folder})})
+    first = predict_vqa(run.best_model, settings, protocols=("none",)).answers
+    with caplog.at_level("WARNING", logger="cxrkit"):
+        found = predict_vqa(run.best_model, moved)
+    assert "protocol oracle is left out" in caplog.text
+    assert found.graphs is None
+    for condition in ("model", "none"):
+        one, two = (table.filter(pc.field("condition") == condition) for table in (first, found.answers))
+        for name in ("question_row", "probabilities", "boxes_predicted", "node_scores"):
+            assert one.column(name).equals(two.column(name)), (condition, name)
+    with pytest.raises(ArtifactError, match="other entities"):
+        predict_vqa(run.best_model, moved, protocols=("oracle",))
+
+
+def with_other_test_graphs(root, folder, *, entity=None, drop_first=False):
     """Copies a data set; the scene graphs of its test studies get other boxes and other findings."""
     copy = shutil.copytree(root, folder / "data")
     archive = copy / "mimic-ext-cxr-qba" / "scene_data.zip"
@@ -192,15 +217,20 @@ def with_other_test_graphs(root, folder):
         for name, content in members.items():
             stem, _, kind = name.rpartition("/")[2].partition(".")
             if stem in test and kind == "scene_graph.json":
-                content = json.dumps(_other_graph(json.loads(content))).encode()
+                if drop_first:
+                    drop_first = False
+                    continue
+                content = json.dumps(_other_graph(json.loads(content), entity)).encode()
             target.writestr(name, content)
     return copy
 
 
-def _other_graph(value):
+def _other_graph(value, entity):
     if isinstance(value, dict):
         turned = {"pos": "neg", "neg": "pos"}
-        value = {key: _other_graph(part) for key, part in value.items()}
+        value = {key: _other_graph(part, entity) for key, part in value.items()}
+        if entity and value.get("obs_entities"):
+            value["obs_entities"] = [entity]
         if value.get("positiveness") in turned:
             value["positiveness"] = turned[value["positiveness"]]
         if "bboxes" in value:
@@ -208,7 +238,7 @@ def _other_graph(value):
                 [x1 // 2, y1 // 2, x2 // 2 + 8, y2 // 2 + 8] for x1, y1, x2, y2 in value["bboxes"]
             ]
         return value
-    return [_other_graph(part) for part in value] if isinstance(value, list) else value
+    return [_other_graph(part, entity) for part in value] if isinstance(value, list) else value
 
 
 def test_a_model_without_predicted_graphs_is_not_asked_for_them(workspace, tmp_path):
@@ -219,7 +249,16 @@ def test_a_model_without_predicted_graphs_is_not_asked_for_them(workspace, tmp_p
     found = predict_vqa(run.best_model, settings)
     assert found.graphs is None
     assert "predicted" not in set(found.answers.column("condition").to_pylist())
-    with pytest.raises(SettingsError, match="predicted needs a model trained with predicted graphs"):
+    result = evaluate_vqa(run.best_model, settings, output_dir=tmp_path / "out")
+    assert [row[0] for row in result.evidence] == [
+        "no graph (this model)",
+        "shuffled image",
+        "blank image",
+        "question only",
+        "majority",
+    ]
+    assert "this condition never predicts boxes" in result.html_path.read_text()
+    with pytest.raises(SettingsError, match="predicted reads parts of the network"):
         predict_vqa(run.best_model, settings, protocols=("predicted",))
     with pytest.raises(SettingsError, match="'dreamt' is unknown"):
         predict_vqa(run.best_model, settings, protocols=("dreamt",))

@@ -7,7 +7,6 @@ from cxrkit.training.source_mixing import SourceMixing
 
 def test_without_mixing_every_film_has_the_models_own_source():
     assert SourceMixing().sources("predicted", 16) == "predicted"
-    assert SourceMixing(other_sources_share=0.01).sources("none", 16) == "none"
 
 
 @pytest.mark.parametrize(("step", "oracle"), [(0, 8), (5, 4), (9, 1), (10, 0), (99, 0)])
@@ -23,6 +22,12 @@ def test_the_other_sources_come_in_turn():
         assert found[:6] == ["predicted"] * 6
         seen += found[6:]
     assert {source: seen.count(source) for source in seen} == {"anatomy": 4, "oracle": 4, "none": 4}
+
+
+def test_small_shares_add_up_over_batches():
+    found = [SourceMixing(other_sources_share=0.2, step=step).sources("predicted", 2) for step in range(15)]
+    mixed = [source for each in found if isinstance(each, list) for source in each if source != "predicted"]
+    assert sorted(mixed) == sorted(["anatomy", "oracle", "none"] * 2)
 
 
 def test_it_is_a_function_of_the_update_alone():

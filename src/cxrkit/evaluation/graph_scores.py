@@ -1,5 +1,6 @@
 """Scores of the predicted scene graph itself: boxes, presence and findings of the 26 regions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,12 +10,12 @@ import pyarrow.compute as pc
 
 from cxrkit.boxes import intersection_over_union
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import SCENE_GRAPH
+from cxrkit.evaluation.definitions import DEFINITIONS, SCENE_GRAPH
 from cxrkit.evaluation.head_metrics import mean_of_rows, mean_over_classes
 from cxrkit.evaluation.measured import MODEL, Basis, Measured, measure
-from cxrkit.metrics.counts import FloatArray
+from cxrkit.metrics.counts import FloatArray, mean_of_defined
 from cxrkit.metrics.ranking import weighted_auroc
-from cxrkit.metrics.statistics import MeanStatistic, PatientResamples
+from cxrkit.metrics.statistics import Bootstrap, PatientResamples
 from cxrkit.vocabulary import REGIONS
 
 BoolArray = npt.NDArray[np.bool_]
@@ -84,39 +85,48 @@ def measure_graphs(table: pa.Table | None, entities: int, resamples: PatientResa
     for name in names:
         rows = GraphRows.of_table(table, name, entities)
         basis = Basis.of_rows(SCENE_GRAPH, name, rows.patients)
-        measured += _over_all(rows, basis, resamples)
-        for region in range(len(REGIONS)):
-            measured += _of_region(rows, region, replace(basis, region=REGIONS[region]), resamples)
+        of_regions = [_of_region(rows, region, basis, resamples) for region in range(len(REGIONS))]
+        measured += _over_all(rows, basis, [entries[-1] for entries in of_regions], resamples)
+        measured += [entry for entries in of_regions for entry in entries]
     return measured
 
 
-def _over_all(rows: GraphRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+def _over_all(
+    rows: GraphRows, basis: Basis, of_regions: Sequence[Measured], resamples: PatientResamples
+) -> list[Measured]:
     film, region = np.nonzero(rows.has_box)
     overlap = mean_of_rows(rows.overlap[film, region], rows.patients[film], resamples)
     right = ((rows.presence >= PRESENT) == rows.has_box).mean(1)
-    parts = [_findings(rows, number, resamples) for number in range(len(REGIONS))]
-    scored = [part for part in parts if part.parts]
     return [
         measure("region_box_iou", basis, overlap, resamples, n_positive=len(film)),
         measure("presence_accuracy", basis, mean_of_rows(right, rows.patients, resamples), resamples),
-        measure("finding_auroc", basis, MeanStatistic(tuple(scored)), resamples, n_classes=len(scored)),
+        _mean_of_regions(basis, [entry for entry in of_regions if entry.undefined_reason is None]),
     ]
+
+
+def _mean_of_regions(basis: Basis, scored: Sequence[Measured]) -> Measured:
+    """Gives the mean over regions of what was computed for each, resample by resample."""
+    name = "finding_auroc"
+    if not scored:
+        nothing = Bootstrap(float("nan"), np.zeros(0))
+        return Measured(name, basis, nothing, n_classes=0, undefined_reason=DEFINITIONS[name].undefined_when)
+    values = np.array([entry.bootstrap.value for entry in scored])
+    replicates = np.stack([entry.bootstrap.replicates for entry in scored], axis=-1)
+    mean = Bootstrap(float(values.mean()), mean_of_defined(replicates))
+    return Measured(name, basis, mean, n_classes=len(scored))
 
 
 def _of_region(rows: GraphRows, region: int, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+    about = replace(basis, region=REGIONS[region])
     boxed = rows.has_box[:, region]
     overlap = mean_of_rows(rows.overlap[boxed, region], rows.patients[boxed], resamples)
     right = ((rows.presence[:, region] >= PRESENT) == boxed).astype(float)
-    findings = _findings(rows, region, resamples)
-    return [
-        measure("region_box_iou", basis, overlap, resamples, n_positive=int(boxed.sum())),
-        measure("presence_accuracy", basis, mean_of_rows(right, rows.patients, resamples), resamples),
-        measure("finding_auroc", basis, findings, resamples, n_classes=len(findings.parts)),
-    ]
-
-
-def _findings(rows: GraphRows, region: int, resamples: PatientResamples) -> MeanStatistic:
-    """Gives the mean AUROC over the entities that this region has on some films and lacks on others."""
-    return mean_over_classes(
+    # The mean AUROC over the entities that this region has on some films and lacks on others.
+    findings = mean_over_classes(
         rows.findings[:, region], rows.probabilities[:, region], rows.patients, resamples, weighted_auroc
     )
+    return [
+        measure("region_box_iou", about, overlap, resamples, n_positive=int(boxed.sum())),
+        measure("presence_accuracy", about, mean_of_rows(right, rows.patients, resamples), resamples),
+        measure("finding_auroc", about, findings, resamples, n_classes=len(findings.parts)),
+    ]

@@ -19,6 +19,8 @@ from cxrkit.metrics.spatial import iou_matrices, matched_mean_iou, points_at_ref
 from cxrkit.metrics.statistics import PatientResamples, SumStatistic
 from cxrkit.vocabulary import REGIONS
 
+_NODE_NAMES = ("node_average_precision", "node_calibration_error")
+_NO_BOXES = "this condition never predicts boxes"
 _NAMES = ("mean_iou", "pointing_accuracy", "no_box_correctness")
 
 
@@ -37,9 +39,9 @@ def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_bo
         for chosen in (grounded, grounded, boxless)
     ]
     if not predicts_boxes and len(rows.predicted.boxes) == 0:
-        reason = "this condition never predicts boxes"
         return [
-            without_value(name, basis, resamples, reason) for name, basis in zip(_NAMES, bases, strict=True)
+            without_value(name, basis, resamples, _NO_BOXES)
+            for name, basis in zip(_NAMES, bases, strict=True)
         ]
     matrices = iou_matrices(*rows.reference, *rows.predicted)
     score_lists = np.split(rows.scores, rows.predicted.starts[1:-1])
@@ -92,18 +94,30 @@ class NodeRows:
         )
 
 
-def measure_node_scores(rows: NodeRows, resamples: PatientResamples) -> list[Measured]:
+def measure_node_scores(
+    table: pa.Table, condition: str, resamples: PatientResamples, *, predicts_boxes: bool
+) -> list[Measured]:
     """Computes how well the node scores rank the supporting regions, and how far they can be believed.
 
     Args:
-        rows: questions whose supporting regions are known.
+        table: the rows of one condition.
+        condition: its name.
         resamples: of the patients of the whole report.
+        predicts_boxes: False for what has no nodes, which then has no value.
     """
+    if not predicts_boxes:
+        patients = columns.numbers(table, "subject_id").astype(np.int64)
+        basis = Basis.of_rows(GROUNDING, condition, patients)
+        return [without_value(name, basis, resamples, _NO_BOXES) for name in _NODE_NAMES]
+    rows = NodeRows.of_table(table, condition)
     basis = Basis.of_rows(GROUNDING, rows.condition, rows.patients)
     ranking = average_precision_of_rows(rows.supports, rows.scores)
     sums = calibration_sums_of_rows(rows.supports, rows.scores)
-    calibration = SumStatistic.of_rows(sums, rows.patients, resamples, calibration_error_of_sums)
+    statistics = (
+        mean_of_rows(ranking, rows.patients, resamples),
+        SumStatistic.of_rows(sums, rows.patients, resamples, calibration_error_of_sums),
+    )
     return [
-        measure("node_average_precision", basis, mean_of_rows(ranking, rows.patients, resamples), resamples),
-        measure("node_calibration_error", basis, calibration, resamples),
+        measure(name, basis, statistic, resamples)
+        for name, statistic in zip(_NODE_NAMES, statistics, strict=True)
     ]

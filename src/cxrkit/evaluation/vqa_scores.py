@@ -8,7 +8,7 @@ import pyarrow as pa
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
 from cxrkit.evaluation.evidence import evidence
 from cxrkit.evaluation.graph_scores import measure_graphs
-from cxrkit.evaluation.grounding_metrics import NodeRows, measure_grounding, measure_node_scores
+from cxrkit.evaluation.grounding_metrics import measure_grounding, measure_node_scores
 from cxrkit.evaluation.head_metrics import measure_head, measure_types
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
 from cxrkit.evaluation.measured import (
@@ -99,8 +99,7 @@ def _measure_conditions(
         predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and source != "none"
         boxes = BoxRows.of_table(part, condition)
         measured += measure_grounding(boxes, resamples, predicts_boxes=predicts_boxes)
-        if predicts_boxes:
-            measured += measure_node_scores(NodeRows.of_table(part, condition), resamples)
+        measured += measure_node_scores(part, condition, resamples, predicts_boxes=predicts_boxes)
     return measured, per_type
 
 

@@ -55,15 +55,19 @@ class ComposedAnswer:
         question_type: name of the type.
         head: the head that answered; `free_text` where no head can.
         text: the sentence; None where no head answers questions of this type.
+        classes: the chosen class indices of the head.
         probabilities: of each class of the head, by its name; empty without a head.
         boxes: of the nodes that support the answer, the likeliest first; several or none.
+        attended: attention of the answer over the nodes by region; empty when it was not asked for.
     """
 
     question_type: str
     head: Head
     text: str | None
+    classes: tuple[int, ...]
     probabilities: dict[str, float]
     boxes: tuple[SupportingBox, ...]
+    attended: dict[str, float]
 
     @property
     def is_supported(self) -> bool:
@@ -76,6 +80,7 @@ def compose(
     probabilities: FloatArray,
     node_scores: FloatArray,
     node_boxes_xyxy_px: FloatArray,
+    node_attention: FloatArray | None = None,
 ) -> ComposedAnswer:
     """Gives sentence, probabilities and boxes for what the heads say about one question.
 
@@ -84,19 +89,23 @@ def compose(
         probabilities: `[C]` of the type's head; not read for free text.
         node_scores: `[26]` probability that a region's node supports the answer, 0 where it does not exist.
         node_boxes_xyxy_px: `[26, 4]`.
+        node_attention: `[26]`, or None.
     """
     if question_type.head is Head.FREE_TEXT:
-        return ComposedAnswer(question_type.name, Head.FREE_TEXT, None, {}, ())
+        return ComposedAnswer(question_type.name, Head.FREE_TEXT, None, (), {}, (), {})
     order = [int(node) for node in np.argsort(-node_scores, kind="stable")]
     nodes = [node for node in order if node_scores[node] >= SET_THRESHOLD]
     boxes = tuple(_supporting_box(node, node_boxes_xyxy_px[node], node_scores[node]) for node in nodes)
     names = CLASSES_OF_HEAD[question_type.head]
+    classes = choose_classes(question_type.head, probabilities)
     return ComposedAnswer(
         question_type.name,
         question_type.head,
-        compose_answer(question_type, choose_classes(question_type.head, probabilities), nodes),
+        compose_answer(question_type, classes, nodes),
+        tuple(classes),
         {name: float(value) for name, value in zip(names, probabilities, strict=True)},
         boxes,
+        {} if node_attention is None else dict(zip(REGIONS, node_attention.tolist(), strict=True)),
     )
 
 

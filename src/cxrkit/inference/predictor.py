@@ -27,11 +27,13 @@ class AnswerArrays:
         probabilities: per head code (order of `ANSWER_HEADS`) `[N, C]`.
         node_scores: `[N, R]` probability that a node supports the answer.
         attention: `[N, P]` over the visual tokens, or None.
+        node_attention: `[N, R]` over the nodes, or None.
     """
 
     probabilities: tuple[FloatArray, ...]
     node_scores: FloatArray
-    attention: FloatArray | None
+    attention: FloatArray | None = None
+    node_attention: FloatArray | None = None
 
 
 class Predictor:
@@ -81,9 +83,8 @@ class Predictor:
             source: where the scene graph comes from; None takes the model's own source.
             given: the data set's graph; needed by `anatomy` and `oracle`, and never passed for another.
         """
-        if given is not None:
-            given = DataSetGraph(given.boxes_xyxy_rel.to(self.device), given.findings.to(self.device))
-        return self.model.encode_features(features, source=source, given=given)
+        moved = None if given is None else given.to(self.device)
+        return self.model.encode_features(features, source=source, given=moved)
 
     @torch.no_grad()
     def read(self, questions: Sequence[str]) -> EncodedQuestions:
@@ -105,7 +106,7 @@ class Predictor:
             encoded: from `encode`.
             image_of_question: `[N]` which film each question is about.
             questions: from `read`.
-            with_attention: also give the attention over visual tokens.
+            with_attention: also give the attention over visual tokens and nodes.
         """
         answers = self.model.answer(
             encoded, questions, image_of_question.to(self.device), with_attention=with_attention
@@ -119,9 +120,13 @@ def _as_arrays(answers: Answers) -> AnswerArrays:
         logits: Tensor = getattr(answers, str(head)).float()
         probability = logits.sigmoid() if head in MULTI_LABEL_HEADS else logits.softmax(-1)
         probabilities.append(probability.cpu().numpy())
-    attention = answers.visual_attention
     return AnswerArrays(
         probabilities=tuple(probabilities),
         node_scores=answers.grounding.float().sigmoid().cpu().numpy(),
-        attention=None if attention is None else attention.float().cpu().numpy(),
+        attention=_as_array(answers.visual_attention),
+        node_attention=_as_array(answers.node_attention),
     )
+
+
+def _as_array(values: Tensor | None) -> FloatArray | None:
+    return None if values is None else values.float().cpu().numpy()

@@ -43,35 +43,54 @@ _ALL = (
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
 
 
-def protocols_for(own_source: str, names: Iterable[str] | None = None) -> dict[str, Protocol]:
+# Any of these sources in training teaches the parts that a source needs: the graph head for `predicted`, the
+# entities for `oracle`, the nodes for `anatomy`.
+_TRAINED_BY = {
+    "predicted": {"predicted"},
+    "oracle": {"predicted", "oracle"},
+    "anatomy": {"predicted", "oracle", "anatomy"},
+}
+
+
+def protocols_for(
+    own_source: str, trained_sources: Iterable[str], names: Iterable[str] | None = None
+) -> dict[str, Protocol]:
     """Gives the protocols to run, by the name of their condition in the prediction table.
 
     The model with its own graph source is the condition `model`; it and `majority` are always there, since
     every other figure is read against them.
 
     Args:
-        own_source: the graph source that the model was trained with.
+        own_source: the model's own graph source.
+        trained_sources: the sources that it met in training.
         names: the protocols asked for; None takes all that the model can do.
 
     Raises:
-        SettingsError: a name is unknown, or the model's graph head was never trained.
+        SettingsError: a name is unknown, or needs a part of the model that was never trained.
     """
-    trained = own_source == "predicted"
-    possible = [name for name in PROTOCOLS if trained or name != "predicted"]
+    trained = set(trained_sources)
+    impossible = {source for source, needed in _TRAINED_BY.items() if not needed & trained}
+    possible = [name for name in PROTOCOLS if name not in impossible]
     asked = set(possible if names is None else names)
     mistakes = [
         f"--protocols: {name!r} is unknown; known: {', '.join(PROTOCOLS)}" for name in asked - set(PROTOCOLS)
     ]
-    if "predicted" in asked and not trained:
-        mistakes.append(
-            f"--protocols: predicted needs a model trained with predicted graphs; this one has {own_source}"
-        )
+    mistakes += [
+        f"--protocols: {name} reads parts of the network that a model trained with "
+        f"{', '.join(sorted(trained))} never trained"
+        for name in asked & impossible
+    ]
     if mistakes:
         raise SettingsError("command line", sorted(mistakes))
     chosen = {MODEL: PROTOCOLS[own_source]}
     chosen |= {name: PROTOCOLS[name] for name in possible if name in asked | {"majority"}}
     chosen.pop(own_source, None)
     return chosen
+
+
+def can_be_shuffled(subject_ids: npt.NDArray[np.integer]) -> bool:
+    """Tells whether every film can get one of another patient: no patient has more than half of them."""
+    return 2 * _most_films(subject_ids) <= len(subject_ids)
 
 
 def films_of_other_patients(subject_ids: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.int64]:
@@ -91,8 +110,8 @@ def films_of_other_patients(subject_ids: npt.NDArray[np.integer], seed: int) -> 
         DataLayoutError: one patient has more than half of the films.
     """
     patients, patient = np.unique(subject_ids, return_inverse=True)
-    most = int(np.bincount(patient).max(initial=0))
-    if 2 * most > len(subject_ids):
+    most = _most_films(subject_ids)
+    if not can_be_shuffled(subject_ids):
         raise DataLayoutError(
             "the images cannot be shuffled among patients",
             expected="no patient with more than half of the films",
@@ -104,3 +123,7 @@ def films_of_other_patients(subject_ids: npt.NDArray[np.integer], seed: int) -> 
     others = np.empty(len(order), dtype=np.int64)
     others[order] = np.roll(order, -most)
     return others
+
+
+def _most_films(subject_ids: npt.NDArray[np.integer]) -> int:
+    return int(np.unique(subject_ids, return_counts=True)[1].max(initial=0))

@@ -1,5 +1,6 @@
 """The prediction tables of a VQA model on a split, under several protocols."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,18 @@ from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
 from cxrkit.inference.graph_rows import GraphRows
 from cxrkit.inference.predictor import AnswerArrays, Predictor
-from cxrkit.inference.protocols import MODEL, Protocol, films_of_other_patients, protocols_for
+from cxrkit.inference.protocols import (
+    MODEL,
+    Protocol,
+    can_be_shuffled,
+    films_of_other_patients,
+    protocols_for,
+)
 from cxrkit.inference.rows import PredictionRows
 from cxrkit.models.nodes import DataSetGraph
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 
@@ -73,13 +82,14 @@ def predict_vqa(
     store = films_of(index)
     predictor = Predictor(model_path)
     config = predictor.model.config
-    chosen = protocols_for(config.scene_graph_source, protocols)
-    _require_same_entities(predictor, index, chosen)
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
     )
+    chosen = protocols_for(config.scene_graph_source, config.trained_sources, protocols)
+    chosen = _feasible(chosen, predictor, films, asked_for=protocols is not None)
     rows = PredictionRows(index, store, with_attention=compute_attention)
-    graphs = GraphRows(index, store, len(config.entities))
+    # The reference of another vocabulary cannot be put beside the model's entities.
+    graphs = GraphRows(index, store, len(config.entities)) if _same_entities(predictor, index) else None
     of_model = {name: protocol for name, protocol in chosen.items() if protocol.shown != "nothing"}
     _run_model(predictor, films, rows, graphs, of_model, with_attention=compute_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection
@@ -100,28 +110,53 @@ def predict_vqa(
         "n_masked": films.selection.masked,
         "settings": settings.model_dump(mode="json"),
     }
-    return VQAPredictions(rows.table(metadata), graphs.table(metadata))
+    return VQAPredictions(rows.table(metadata), None if graphs is None else graphs.table(metadata))
 
 
-def _require_same_entities(predictor: Predictor, index: Index, chosen: dict[str, Protocol]) -> None:
+def _feasible(
+    chosen: dict[str, Protocol], predictor: Predictor, films: FilmDataset, *, asked_for: bool
+) -> dict[str, Protocol]:
+    """Gives the protocols that these data allow; what is left out of the default is told in the log.
+
+    Raises:
+        ArtifactError: an oracle that was asked for has other entities than the model.
+    """
+    left_out = {}
+    subjects = films.index.column("images", "subject_id")[films.selection.image_rows]
+    if not can_be_shuffled(subjects):
+        left_out["shuffled_image"] = "one patient has more than half of the films"
+    if not _same_entities(predictor, films.index):
+        logger.warning("the data name other entities than the model: its scene graphs are not scored")
+        left_out["oracle"] = "the data name other entities than the model"
+        if chosen[MODEL].source == "oracle" or (asked_for and "oracle" in chosen):
+            raise _other_entities(predictor, films.index)
+    for name in left_out.keys() & chosen.keys():
+        # What was asked for and cannot be done ends in words when the films are exchanged.
+        if not asked_for:
+            logger.warning("protocol %s is left out: %s", name, left_out[name])
+            chosen = {other: protocol for other, protocol in chosen.items() if other != name}
+    return chosen
+
+
+def _same_entities(predictor: Predictor, index: Index) -> bool:
+    return bool(predictor.model.config.entities == index.vocabularies.entities)
+
+
+def _other_entities(predictor: Predictor, index: Index) -> ArtifactError:
     """Refuses to feed an oracle graph whose entities are numbered otherwise than the model's."""
-    config = predictor.model.config
-    if any(protocol.source == "oracle" for protocol in chosen.values()):
-        if config.entities == index.vocabularies.entities:
-            return
-        raise ArtifactError(
-            "the oracle reads the data set's graph, but these data name other entities",
-            expected=f"the {len(config.entities)} entities that the model was trained with, in their order",
-            found=f"{len(index.vocabularies.entities)} entities in {index.workspace}",
-            next_step="leave oracle out: --protocols predicted,none,blank_image,shuffled_image,question_only",
-        )
+    return ArtifactError(
+        "the oracle reads the data set's graph, but these data name other entities",
+        expected=f"the {len(predictor.model.config.entities)} entities that the model was trained with",
+        found=f"{len(index.vocabularies.entities)} entities in {index.workspace}, or in another order",
+        next_step="leave oracle out: --protocols predicted,none,blank_image,shuffled_image,question_only",
+    )
 
 
 def _run_model(
     predictor: Predictor,
     films: FilmDataset,
     rows: PredictionRows,
-    graphs: GraphRows,
+    graphs: GraphRows | None,
     protocols: dict[str, Protocol],
     *,
     with_attention: bool,
@@ -141,7 +176,7 @@ def _run_model(
             source = protocol.source or predictor.model.config.scene_graph_source
             # The data set's graph is out of reach of every protocol that does not name it.
             given = (
-                DataSetGraph(batch["node_boxes"], batch["node_findings"])
+                DataSetGraph(batch["node_boxes"], batch["node_findings"], batch["graph_valid"])
                 if source in _READS_DATA_SETS_GRAPH
                 else None
             )
@@ -154,7 +189,7 @@ def _run_model(
             )
             boxes = encoded.node_boxes_xyxy_rel.float().cpu().numpy()
             rows.add(condition, batch, answers, boxes, encoded.node_mask.cpu().numpy())
-            if encoded.graph is not None and protocol.shown in ("film", "blank"):
+            if graphs is not None and encoded.graph is not None and protocol.shown in ("film", "blank"):
                 graphs.add(condition, batch, encoded.graph)
         done += len(batch["images"])
         if progress is not None:
@@ -213,5 +248,5 @@ def _run_control(shares: AnswerShares, films: FilmDataset, rows: PredictionRows,
             probabilities.append(np.stack(fitting).astype(np.float32))
         no_boxes = np.zeros((len(types), 0), dtype=np.float32)
         count = len(batch["images"])
-        answers = AnswerArrays(tuple(probabilities), no_boxes, None)
+        answers = AnswerArrays(tuple(probabilities), no_boxes)
         rows.add(condition, batch, answers, np.zeros((count, 0, 4)), np.zeros((count, 0), dtype=np.bool_))

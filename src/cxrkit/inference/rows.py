@@ -1,6 +1,6 @@
 """Collects predictions into the columns of `predictions.parquet`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,9 @@ from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.collecting import CollectedRows
-from cxrkit.inference.composer import compose_answer
+from cxrkit.inference.composer import ComposedAnswer, compose
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
-from cxrkit.models.decisions import SET_THRESHOLD, choose_classes
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
 
 _TEXT_COLUMNS = {
@@ -32,7 +31,7 @@ class PredictionRows:
     Args:
         index: the opened index.
         store: the opened image store, for the way back to original pixels.
-        with_attention: rows carry the attention over the visual tokens.
+        with_attention: rows carry the attention over the visual tokens and over the nodes.
     """
 
     def __init__(self, index: Index, store: FilmSource, *, with_attention: bool = False) -> None:
@@ -40,7 +39,8 @@ class PredictionRows:
         self.store = store
         self.schema = VQA_SCHEMA
         if with_attention:
-            self.schema = VQA_SCHEMA.append(pa.field("attention", pa.list_(pa.float32())))
+            for name in ("attention", "node_attention"):
+                self.schema = self.schema.append(pa.field(name, pa.list_(pa.float32())))
         self.rows = CollectedRows()
 
     def add(
@@ -60,24 +60,24 @@ class PredictionRows:
             node_boxes: `[B, R, 4]` corners as fractions of the stored square.
             node_mask: `[B, R]` which nodes exist.
         """
-        image_rows = batch["image_row"].numpy()
+        image_rows = batch["image_row"].tolist()
+        pixels = [to_pixels(node_boxes[film], self.store, row) for film, row in enumerate(image_rows)]
         for position, row in enumerate(batch["question_row"].tolist()):
             film = int(batch["image_of_question"][position])
-            image_row = int(image_rows[film])
             scores = np.where(node_mask[film], answers.node_scores[position], 0.0)
-            chosen = np.flatnonzero(scores >= SET_THRESHOLD)
-            likeliest = [int(node) for node in chosen[np.argsort(-scores[chosen], kind="stable")]]
-            attention = None if answers.attention is None else answers.attention[position].tolist()
+            answer = _compose(batch, answers, position, scores, pixels[film])
             self.rows.add(
                 {
-                    **self._identity(condition, row, image_row),
-                    **_answer(batch, answers, position, likeliest),
-                    "boxes_predicted": to_pixels(node_boxes[film][chosen], self.store, image_row).tolist(),
-                    "box_scores": scores[chosen].tolist(),
+                    **self._identity(condition, row, image_rows[film]),
+                    **_reference(batch, position),
+                    "answer_predicted": answer.text,
+                    "classes_predicted": list(answer.classes),
+                    "probabilities": list(answer.probabilities.values()),
+                    "boxes_predicted": [box.corners_xyxy_px for box in answer.boxes],
+                    "box_scores": [box.score for box in answer.boxes],
                     "node_scores": scores.tolist(),
-                    # Without a trustworthy box there is none, and nothing is known about the others.
-                    "nodes_reference": batch["node_target"][position].nonzero().flatten().tolist(),
-                    "attention": attention,
+                    "attention": _row(answers.attention, position),
+                    "node_attention": list(answer.attended.values()),
                 },
                 self.schema,
             )
@@ -116,20 +116,32 @@ class PredictionRows:
         return with_metadata(self.rows.table(self.schema), metadata)
 
 
-def _answer(
-    batch: Mapping[str, Tensor], answers: AnswerArrays, position: int, regions: Sequence[int]
-) -> dict[str, Any]:
-    code = int(batch["head"][position])
-    head, kind = ANSWER_HEADS[code], QUESTION_TYPES[int(batch["question_type"][position])]
+def _compose(
+    batch: Mapping[str, Tensor],
+    answers: AnswerArrays,
+    position: int,
+    scores: npt.NDArray[np.floating],
+    boxes_px: npt.NDArray[np.floating],
+) -> ComposedAnswer:
+    kind = QUESTION_TYPES[int(batch["question_type"][position])]
+    probabilities = answers.probabilities[int(batch["head"][position])][position]
+    attended = None if answers.node_attention is None else answers.node_attention[position]
+    return compose(kind, probabilities, scores, boxes_px, attended)
+
+
+def _reference(batch: Mapping[str, Tensor], position: int) -> dict[str, Any]:
+    head = ANSWER_HEADS[int(batch["head"][position])]
     target = batch[f"{head}_target"][position]
-    reference = target.nonzero().flatten().tolist() if head in MULTI_LABEL_HEADS else [int(target)]
-    probabilities = answers.probabilities[code][position]
-    predicted = choose_classes(head, probabilities)
     return {
-        "question_type": kind.name,
+        "question_type": QUESTION_TYPES[int(batch["question_type"][position])].name,
         "head": str(head),
-        "answer_predicted": compose_answer(kind, predicted, regions),
-        "classes_reference": reference,
-        "classes_predicted": predicted,
-        "probabilities": probabilities.tolist(),
+        "classes_reference": target.nonzero().flatten().tolist()
+        if head in MULTI_LABEL_HEADS
+        else [int(target)],
+        # Without a trustworthy box there is none, and nothing is known about the others.
+        "nodes_reference": batch["node_target"][position].nonzero().flatten().tolist(),
     }
+
+
+def _row(values: npt.NDArray[np.floating] | None, position: int) -> list[float] | None:
+    return None if values is None else [float(value) for value in values[position]]

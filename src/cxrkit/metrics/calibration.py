@@ -40,9 +40,3 @@ def calibration_error_of_sums(sums: FloatArray) -> FloatArray:
     """
     distance = np.abs(sums[..., 1] - sums[..., 2]).sum(-1)
     return divide_or_nan(distance, sums[..., 0].sum(-1))
-
-
-def calibration_error(labels: npt.NDArray[np.bool_], probabilities: FloatArray) -> float:
-    """Gives the expected calibration error of pairs `[N]`; see `calibration_error_of_sums`."""
-    sums = calibration_sums_of_rows(labels[:, None], probabilities[:, None])
-    return float(calibration_error_of_sums(sums.sum(0)))

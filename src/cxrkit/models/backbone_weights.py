@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from cxrkit.errors import WeightsError
+from cxrkit.errors import ArtifactError, WeightsError
 from cxrkit.models.configuration import ClassifierConfig
 from cxrkit.models.saved_model import WEIGHTS_FILE
 
@@ -30,6 +30,7 @@ BUILDING_ERRORS = (
     AttributeError,
     AssertionError,
     LookupError,
+    EOFError,
     SafetensorError,
     pickle.UnpicklingError,
 )
@@ -66,7 +67,16 @@ def read_backbone_weights(path: Path, name: str, image_size: int | None) -> Stat
 
 
 def _of_classifier(folder: Path, name: str) -> State:
-    config = ClassifierConfig.load(folder)
+    try:
+        config = ClassifierConfig.load(folder)
+        state = load_file(str(folder / WEIGHTS_FILE))
+    except (ArtifactError, OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"the pretrained weights of {name} cannot be loaded",
+            expected="a weight file, or the best_model folder of a classifier",
+            found=f"{folder}\n{error}",
+            next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
+        ) from error
     if config.visual_backbone != name:
         raise WeightsError(
             "the classifier's weights are of another backbone",
@@ -74,7 +84,6 @@ def _of_classifier(folder: Path, name: str) -> State:
             found=f"{config.visual_backbone} in {folder}",
             next_step="make model.visual_backbone the same in both runs",
         )
-    state = load_file(str(folder / WEIGHTS_FILE))
     return {key.removeprefix(CLASSIFIER_PREFIX): value for key, value in state.items()}
 
 

@@ -29,11 +29,25 @@ CLINICAL_BERT: dict[str, Any] = {
 }
 
 
+_SWITCHES = {
+    "scene_graph_source": ("predicted", "anatomy", "oracle", "none"),
+    "roi_source": ("roi", "global", "both"),
+    "grey_input": ("repeat", "average"),
+}
+
+
 class ModelConfig(PreTrainedConfig):
     """Base of the two configurations: every key is known, every key is there, lists become tuples."""
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Turns what JSON made lists into the tuples they were."""
+        """Turns what JSON made lists into the tuples they were.
+
+        Raises:
+            TypeError: a keyword that neither this configuration nor its base knows.
+        """
+        unknown = sorted(set(kwargs) - _WRITTEN_BESIDES - _TAKEN_BY_THE_BASE)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}")
         for entry in fields(type(self)):
             value = getattr(self, entry.name)
             if isinstance(value, list) and entry.name in _own_fields(type(self)):
@@ -82,6 +96,7 @@ class ModelConfig(PreTrainedConfig):
 
 
 # What `save_pretrained` writes besides the fields of a configuration.
+_TAKEN_BY_THE_BASE = {"name_or_path", "torch_dtype", "output_attentions", "num_labels", "_commit_hash"}
 _WRITTEN_BESIDES = {"model_type", "transformers_version", "_name_or_path", "auto_map", "attn_implementation"}
 
 
@@ -126,6 +141,7 @@ class SSGVQAConfig(ModelConfig):
             channel, whose weights are the mean of the pretrained ones.
         visual_patches: side of the grid of visual tokens that enters the fusion.
         scene_graph_source: where the nodes come from: `predicted`, `anatomy`, `oracle` or `none`.
+        trained_sources: the sources that training showed; the parts that others read were never trained.
         roi_source: features of a node: pooled at its box (`roi`), of the whole film (`global`), or `both`.
         graph_edges: edges of the graph bias the attention among the nodes.
         graph_readings: entity sets with which a question reads the scene graph; 0 leaves this path out.
@@ -158,7 +174,19 @@ class SSGVQAConfig(ModelConfig):
     graph_readings: int = 8
     visual_patches: int = 7
     scene_graph_source: str = "predicted"
+    trained_sources: tuple[str, ...] = ("predicted",)
     roi_source: str = "roi"
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Checks the switches.
+
+        Raises:
+            ValueError: one has none of its values.
+        """
+        for name, values in _SWITCHES.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is none of {', '.join(values)}")
+        super().__post_init__(**kwargs)
 
     @property
     def scene_graph_dim(self) -> int:

@@ -41,10 +41,9 @@ class FusionLayer(nn.Module):
         return self.attention.keys_values(self.normalise_attention(tokens))
 
     def attention_of_first(self, tokens: Tensor, mask: Tensor, beside: KeysValues) -> Tensor:
-        """Gives the attention weights `[N, P]` of the first token over what is beside, in this layer."""
+        """Gives the weights `[N, L + P]` of the first token over all tokens and what is beside them."""
         normal = self.normalise_attention(tokens)
-        weights = self.attention.weights(normal[:, :1], normal, mask, beside)
-        return weights[:, 0, tokens.shape[1] :]
+        return self.attention.weights(normal[:, :1], normal, mask, beside)[:, 0]
 
 
 class FusionTransformer(nn.Module):
@@ -94,10 +93,10 @@ class FusionTransformer(nn.Module):
             mask: `[N, L]` True where a token counts.
             visual: from `read_film`, for B films.
             image_of_question: `[N]` which film each question is about.
-            with_attention: also give the attention of the first token over the visual ones.
+            with_attention: also give the attention of the first token over the tokens and the visual ones.
 
         Returns:
-            `[N, L, H]`, and `[N, P]` of the last layer or None.
+            `[N, L, H]`, and `[N, L + P]` of the last layer or None.
         """
         attention = None
         for number, (layer, of_films) in enumerate(zip(self.layers, visual, strict=True)):

@@ -23,10 +23,16 @@ class DataSetGraph:
     Attributes:
         boxes_xyxy_rel: `[B, 26, 4]` corners as fractions of the square; zeros where there is none.
         findings: `[B, 26, E]` 1 where an entity was found in a region.
+        valid: `[B]` films whose study has a scene graph; of the others nothing is known.
     """
 
     boxes_xyxy_rel: Tensor
     findings: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device) -> "DataSetGraph":
+        """Gives the graphs on a device."""
+        return DataSetGraph(self.boxes_xyxy_rel.to(device), self.findings.to(device), self.valid.to(device))
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def node_inputs(source: str, films: int, entities: int, graph: PredictedGraph | 
     if source == "anatomy":
         return NodeInputs(boxes, nothing, mask, flag)
     logits = ABSENT_LOGIT + given.findings.float() * (PRESENT_LOGIT - ABSENT_LOGIT)
-    return NodeInputs(boxes, logits, mask, ~flag)
+    return NodeInputs(boxes, logits, mask, given.valid.bool())
 
 
 class SceneNodes(nn.Module):

@@ -135,6 +135,7 @@ class Answers:
         severity: `[N, 4]` logits.
         grounding: `[N, R]` logits: does this node support the answer; very small where no node exists.
         visual_attention: `[N, P]` attention of the answer over the visual tokens, or None when not asked for.
+        node_attention: `[N, R]` attention of the answer over the nodes, or None likewise.
         sim_attention: `[N, R, T]` attention of the nodes over the question's tokens, or None likewise.
     """
 
@@ -144,6 +145,7 @@ class Answers:
     severity: Tensor
     grounding: Tensor
     visual_attention: Tensor | None = None
+    node_attention: Tensor | None = None
     sim_attention: Tensor | None = None
 
 

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -42,6 +43,9 @@ class SavedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
         """Writes configuration and weights (safetensors) into a folder, without a progress bar of its own."""
+        repository = (
+            kwargs.pop("repo_id", Path(save_directory).name) if kwargs.pop("push_to_hub", False) else None
+        )
         shows_bars = progress.is_progress_bar_enabled()
         progress.disable_progress_bar()
         try:
@@ -49,6 +53,9 @@ class SavedModel(PreTrainedModel):
         finally:
             if shows_bars:
                 progress.enable_progress_bar()
+        # After all files are there: the engine would send those alone that it writes itself.
+        if repository is not None:
+            self.push_to_hub(repository, **kwargs)
 
     @classmethod
     def from_pretrained(  # type: ignore[override]
@@ -59,14 +66,16 @@ class SavedModel(PreTrainedModel):
         Args:
             pretrained_model_name_or_path: a folder that `save_pretrained` wrote, or a hub name.
             config: in place of the folder's own.
-            kwargs: `dtype`, and where the hub is asked: `revision`, `token`, `cache_dir`,
-                `local_files_only`, `force_download`.
+            kwargs: where the hub is asked: `revision`, `token`, `cache_dir`, `local_files_only`,
+                `force_download`.
 
         Raises:
             ArtifactError: there is no such model, or its weights do not fit; never a random start.
-            TypeError: an argument that this loading does not have.
+            TypeError: an argument that this loading does not have; half precision is `torch.autocast`.
         """
         dtype = kwargs.pop("dtype", kwargs.pop("torch_dtype", None))
+        if dtype not in (None, "auto", "float32", torch.float32):
+            raise TypeError(f"{cls.__name__} keeps its weights in float32; run it under torch.autocast")
         where = {name: kwargs.pop(name) for name in _OF_THE_HUB if name in kwargs}
         refused = sorted(set(kwargs) - _IGNORED)
         if refused:
@@ -75,10 +84,7 @@ class SavedModel(PreTrainedModel):
         model = cls(cls.config_class.load(folder) if config is None else config)
         load_weights(model, folder)
         model.read_companions(folder)
-        network: nn.Module = model
-        if dtype not in (None, "auto"):
-            network.to(dtype=dtype)
-        network.eval()
+        nn.Module.eval(model)
         return model
 
     def read_companions(self, folder: Path) -> None:

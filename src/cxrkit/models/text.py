@@ -1,10 +1,12 @@
 """Text encoders: any BERT-like hub name or local folder, or a small one trained from scratch."""
 
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
@@ -16,7 +18,19 @@ from cxrkit.models.names import NameMatcher
 from cxrkit.models.outputs import EncodedQuestions
 
 # What the library raises when weights are out of reach, damaged, or of other shapes.
-LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+LOADING_ERRORS = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    StrictDataclassError,
+)
 UNUSED_PART = "pooler."
 SCRATCH = "scratch:"
 SCRATCH_SIZES: dict[str, dict[str, int]] = {

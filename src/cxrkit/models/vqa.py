@@ -152,7 +152,9 @@ class SSGVQAModel(SavedModel):
         """Goes on from a feature map `[B, C, h, w]`, the output of `self.visual`; see `encode_image`."""
         source = source or self.config.scene_graph_source
         sources = {source} if isinstance(source, str) else set(source)
-        graph = self.scene_graph(features) if "predicted" in sources else None
+        # In training the head is supervised even while every film of a batch sees another graph.
+        is_supervised = self.training and self.config.scene_graph_source == "predicted"
+        graph = self.scene_graph(features) if is_supervised or "predicted" in sources else None
         inputs = self._node_inputs(features, source, graph, given)
         grid = functional.adaptive_avg_pool2d(features, self.config.visual_patches).flatten(2).transpose(1, 2)
         visual = self.patches(grid) + self.patch_position + self.modality[2]
@@ -220,7 +222,7 @@ class SSGVQAModel(SavedModel):
             encoded.nodes[image_of_question], node_mask, words, word_mask, encoded.edges, image_of_question,
             with_attention=with_attention,
         )  # fmt: skip
-        tokens, visual_attention = self.fusion(
+        tokens, attention = self.fusion(
             torch.cat([words + self.modality[0], nodes + self.modality[1]], dim=1),
             torch.cat([word_mask, node_mask], dim=1),
             encoded.visual,
@@ -233,7 +235,17 @@ class SSGVQAModel(SavedModel):
         if readings is not None:
             question = question + readings.state
         answers = self._read_out(question, answered, node_mask, regions, readings)
-        return Answers(**answers, visual_attention=visual_attention, sim_attention=sim_attention)
+        if attention is None:
+            return Answers(**answers)
+        _, over_nodes, over_patches = attention.split(
+            [words.shape[1], nodes.shape[1], attention.shape[1] - words.shape[1] - nodes.shape[1]], dim=1
+        )
+        return Answers(
+            **answers,
+            visual_attention=over_patches,
+            node_attention=over_nodes,
+            sim_attention=sim_attention,
+        )
 
     def encode_questions(self, texts: Sequence[str]) -> EncodedQuestions:
         """Encodes N texts, equal ones once.

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from cxrkit.training.finite_guard import FiniteGuard
+from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update
 from cxrkit.training.run_folder import METRICS_FILE, defined_or_none
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,12 @@ class CxrkitTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """Runs the module on a batch and remembers the parts of its loss for the log."""
+        self.guard.remember(model)
         outputs = model(inputs)
         self.guard.see(outputs["loss"], outputs["parts"])
+        # DeepSpeed's backward pass makes the update: it cannot be left out any more afterwards.
+        if self.is_deepspeed_enabled and self.guard.loss_is_bad(self.accelerator):
+            raise diverged_before_update(self.guard, self.state.global_step)
         for name, part in outputs["parts"].items():
             before = self._part_sums.get(name, torch.zeros((), device=part.device))
             self._part_sums[name] = before + _finite_or_zero(part.detach())
@@ -100,8 +105,8 @@ class CxrkitTrainer(Trainer):
         """
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
         if self.guard.must_skip(norm, self.accelerator, self.state.global_step):
-            # Without gradients the optimizer changes neither a weight nor its moments.
-            model.zero_grad(set_to_none=True)
+            self.guard.undo(model)
+        self.guard.forget()
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -122,8 +127,10 @@ class CxrkitTrainer(Trainer):
         self.latest = metrics
         named = {f"eval_{name}": value for name, value in metrics.items()}
         self.log(named)
-        # A head without validation questions has no value: then no model is better than another.
-        value = metrics.get(self.metric, float("nan"))
+        # A head without validation questions has no value: then no model is better than another. The answers
+        # of a network whose loss is not finite mean nothing.
+        is_sound = math.isfinite(metrics["loss"])
+        value = metrics.get(self.metric, float("nan")) if is_sound else float("nan")
         sign = -1 if self.metric in LOWER_IS_BETTER else 1
         if value == value and (self.best is None or sign * value > sign * self.best):
             self.best = value

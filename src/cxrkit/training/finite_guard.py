@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cxrkit.errors import TrainingDivergedError
 
@@ -18,7 +18,7 @@ class FiniteGuard:
     """Watches the losses and gradients of a training.
 
     Args:
-        most_in_a_row: updates that may be left out one after the other.
+        most_in_a_row: so many updates left out one after the other end the training.
 
     Attributes:
         skipped: updates left out so far.
@@ -29,6 +29,27 @@ class FiniteGuard:
         self.skipped = 0
         self.in_a_row = 0
         self._parts: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] | None = None
+
+    def remember(self, model: nn.Module) -> None:
+        """Keeps the buffers from before an update's first forward pass, which changes running statistics."""
+        if self._buffers is None:
+            self._buffers = {
+                name: value.clone() for name, value in model.named_buffers() if value.is_floating_point()
+            }
+
+    def undo(self, model: nn.Module) -> None:
+        """Takes an update back before it is made: no gradient is left, and the buffers are as before."""
+        # Without gradients the optimizer changes neither a weight nor its moments.
+        model.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, value in model.named_buffers():
+                if self._buffers is not None and name in self._buffers:
+                    value.copy_(self._buffers[name])
+
+    def forget(self) -> None:
+        """Lets the kept buffers go: the update is made or taken back."""
+        self._buffers = None
 
     def see(self, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
         """Notes the loss of a forward pass and its parts; an update may have several."""
@@ -45,13 +66,11 @@ class FiniteGuard:
             step: updates done.
 
         Raises:
-            TrainingDivergedError: more than `most_in_a_row` updates in a row were left out.
+            TrainingDivergedError: this is the `most_in_a_row`th update in a row that is left out.
         """
-        bad_loss = self._parts.get("loss", torch.zeros(1, dtype=torch.bool)).any()
-        bad_loss = accelerator.reduce(bad_loss.to(accelerator.device).float(), reduction="sum") > 0
-        loss_is_bad = bool(bad_loss)
+        loss_is_bad = self.loss_is_bad(accelerator)
         norm_is_bad = grad_norm is not None and not math.isfinite(float(grad_norm))
-        names = [name for name, bad in self._parts.items() if name != "loss" and bool(bad)]
+        what = self.what() if loss_is_bad else "the gradient"
         self._parts = {}
         if not (loss_is_bad or norm_is_bad):
             self.in_a_row = 0
@@ -60,11 +79,25 @@ class FiniteGuard:
         if not loss_is_bad and _is_finding_scale(accelerator):
             return True
         self.in_a_row += 1
-        what = f"the loss ({', '.join(names) or 'as a whole'})" if loss_is_bad else "the gradient"
         logger.warning("update %d left out: %s is not finite", step + 1, what)
         if self.in_a_row >= self.most_in_a_row:
             raise _diverged(what, self.in_a_row, step)
         return True
+
+    def loss_is_bad(self, accelerator: Any) -> bool:
+        """Tells whether any process saw a loss that is not finite since the last update."""
+        bad = self._parts.get("loss", torch.zeros(1, dtype=torch.bool)).any()
+        return bool(accelerator.reduce(bad.to(accelerator.device).float(), reduction="sum") > 0)
+
+    def what(self) -> str:
+        """Names the parts of the loss that were not finite."""
+        names = [name for name, bad in self._parts.items() if name != "loss" and bool(bad)]
+        return f"the loss ({', '.join(names) or 'as a whole'})"
+
+
+def diverged_before_update(guard: FiniteGuard, step: int) -> TrainingDivergedError:
+    """Gives the error for an engine that cannot leave an update out."""
+    return _diverged(guard.what(), 1, step)
 
 
 def _is_finding_scale(accelerator: Any) -> bool:

@@ -58,7 +58,9 @@ class VQAModule(nn.Module):
         )
         boxes = transform_boxes(batch["node_boxes"], batch["transform"])
         films = self.network.encode_image(
-            images, source=self._sources(len(images)), given=DataSetGraph(boxes, batch["node_findings"])
+            images,
+            source=self._sources(len(images)),
+            given=DataSetGraph(boxes, batch["node_findings"], batch["graph_valid"]),
         )
         questions: EncodedQuestions = self.network.questions(batch["input_ids"], batch["attention_mask"])
         asked = questions.rows(batch["text_of_question"])

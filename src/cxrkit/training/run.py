@@ -94,11 +94,12 @@ def run_training(
     )
     patience.trainer = trainer
     train(trainer)
+    is_first = trainer.is_world_process_zero()
     if trainer.best is None:
         best.update(metrics=trainer.latest, step=trainer.state.global_step)
-        if trainer.is_world_process_zero():
+        if is_first:
             keep_best(trainer.latest, trainer.state.global_step)
-    if trainer.is_world_process_zero():
+    if is_first:
         publish(run_dir / BEST_MODEL, training.hub_model_id)
     return TrainedRun(
         run_dir,

@@ -3,6 +3,7 @@
 The films of a batch come in random order; which of them see another graph is decided by their places.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +32,16 @@ class SourceMixing:
     def sources(self, own: str, films: int) -> str | list[str]:
         """Gives the source of each of a batch's films, or the one that all have."""
         warming = max(0.0, 1 - self.step / self.oracle_warmup_steps) if self.oracle_warmup_steps else 0.0
-        oracle = round(warming * films)
+        oracle = math.ceil(warming * films)
         mixed = [ORACLE] * oracle + [own] * (films - oracle)
         others = [source for source in GRAPH_SOURCES if source != own]
-        for place in range(min(round(self.other_sources_share * films), films - oracle)):
-            mixed[-1 - place] = others[(self.step + place) % len(others)]
+        for place in range(min(self._mixed_until(films, 1) - self._mixed_until(films, 0), films - oracle)):
+            mixed[-1 - place] = others[(self._mixed_until(films, 0) + place) % len(others)]
         return own if set(mixed) == {own} else mixed
+
+    def _mixed_until(self, films: int, more_steps: int) -> int:
+        """Counts the films that get another source up to an update: small shares add up over batches."""
+        return math.floor(self.other_sources_share * films * (self.step + more_steps) + 1e-9)
 
 
 class FollowSteps(TrainerCallback):

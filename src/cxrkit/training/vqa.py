@@ -1,6 +1,7 @@
 """Trains SSG-VQA-Net."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, set_seed
@@ -15,6 +16,7 @@ from cxrkit.errors import WeightsError
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.losses import LossWeights
 from cxrkit.models.names import entity_matcher, region_matcher
+from cxrkit.models.nodes import GRAPH_SOURCES
 from cxrkit.models.question_tokens import QuestionTokenizer
 from cxrkit.models.text import (
     SCRATCH,
@@ -105,7 +107,7 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
     else:
         encoder = load_text_encoder(model.text_encoder)
         text_config = encoder.config.to_dict()
-        _require_vocabulary(model.text_encoder, len(tokenizer), text_config["vocab_size"])
+        _require_fitting_encoder(model.text_encoder, text_config, tokenizer, model.max_question_length)
     pieces = partial(tokenizer.encode, add_special_tokens=False)
     entities, regions = entity_matcher(index.vocabularies.entities, pieces), region_matcher(pieces)
     questions = QuestionEncoder(encoder, model.hidden_size, entities, regions)
@@ -135,17 +137,40 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         graph_readings=model.graph_readings,
         visual_patches=model.visual_patches,
         scene_graph_source=model.scene_graph_source,
+        trained_sources=trained_sources(settings),
         roi_source=model.roi_source,
     )
     return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions, tokenizer=tokenizer)
 
 
-def _require_vocabulary(name: str, pieces: int, embeddings: int) -> None:
-    """Refuses a tokenizer that gives numbers for which the encoder has no embedding."""
-    if pieces > embeddings:
+def trained_sources(settings: VQASettings) -> tuple[str, ...]:
+    """Gives the graph sources that a training with these settings shows."""
+    training = settings.training
+    others = {"oracle"} if training.oracle_warmup_steps else set()
+    if training.other_sources_share:
+        others |= set(GRAPH_SOURCES)
+    return tuple(source for source in GRAPH_SOURCES if source in others | {settings.model.scene_graph_source})
+
+
+def _require_fitting_encoder(
+    name: str, config: dict[str, Any], tokenizer: PreTrainedTokenizerFast, longest: int
+) -> None:
+    """Refuses a text encoder that could not read the questions, before any training."""
+    pieces, embeddings = len(tokenizer), config.get("vocab_size") or 0
+    positions = config.get("max_position_embeddings")
+    mistakes = {
+        "at most one piece of the tokenizer per word embedding": f"{pieces} pieces, {embeddings} embeddings"
+        if pieces > embeddings else "",
+        "a tokenizer with a padding token": "none" if tokenizer.pad_token is None else "",
+        "an encoder such as BERT": "an encoder-decoder" if config.get("is_encoder_decoder") else "",
+        f"positions for model.max_question_length = {longest} tokens": f"{positions} positions"
+        if positions is not None and positions < longest else "",
+    }  # fmt: skip
+    found = {expected: what for expected, what in mistakes.items() if what}
+    if found:
         raise WeightsError(
-            f"tokenizer and weights of the text encoder {name} do not fit",
-            expected=f"at most {embeddings} pieces, one for each word embedding",
-            found=f"{pieces} pieces",
-            next_step="pass the folder of a whole model: config.json, weights and tokenizer of one encoder",
+            f"the text encoder {name} cannot read the questions",
+            expected="\n".join(found),
+            found="\n".join(found.values()),
+            next_step="pass the folder of a whole BERT-like model, or lower model.max_question_length",
         )
