@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cxrkit.models.names import entity_matcher, region_matcher
+from cxrkit.models.names import directions, entity_matcher, region_matcher
 from cxrkit.vocabulary import REGION_INDEX, REGIONS
 
 ENTITIES = ("pleural effusion", "pleural thickening", "effusion", "cardiomegaly")
@@ -24,9 +24,13 @@ def embedding():
     return torch.nn.Embedding(len(WORDS) + 1, 64)
 
 
+def score(matcher, embedding, ids, mask):
+    return matcher(*directions(embedding, ids, matcher.pieces), mask)
+
+
 def best(matcher, embedding, question):
     ids = torch.tensor([encode(question)])
-    scores = matcher(embedding, ids, torch.ones_like(ids))[0]
+    scores = score(matcher, embedding, ids, torch.ones_like(ids))[0]
     return [index for index in range(len(scores)) if scores[index] >= scores.max() - 1e-4]
 
 
@@ -62,7 +66,6 @@ def test_padding_matches_nothing(embedding):
     ids = torch.tensor([encode("is there effusion")])
     padded = torch.cat([ids, torch.tensor([encode("cardiomegaly")])], dim=1)
     mask = torch.tensor([[1, 1, 1, 0]])
-    torch.testing.assert_close(
-        matcher(embedding, padded, mask), matcher(embedding, ids, torch.ones_like(ids))
-    )
-    assert len(REGIONS) == region_matcher(encode)(embedding, ids, torch.ones_like(ids)).shape[1]
+    alone = score(matcher, embedding, ids, torch.ones_like(ids))
+    torch.testing.assert_close(score(matcher, embedding, padded, mask), alone)
+    assert len(REGIONS) == score(region_matcher(encode), embedding, ids, torch.ones_like(ids)).shape[1]

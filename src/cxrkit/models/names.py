@@ -35,25 +35,40 @@ class NameMatcher(nn.Module):
         self.register_buffer("pieces", pieces)
         self.register_buffer("owner", owner)
 
-    def forward(self, embedding: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def forward(self, words: Tensor, names: Tensor, attention_mask: Tensor) -> Tensor:
         """Scores questions.
 
         Args:
-            embedding: the text encoder's word embedding.
-            input_ids: `[U, T]` question pieces.
+            words: `[U, T, D]` directions of the question pieces' word embeddings.
+            names: `[M, L, D]` those of the names' pieces; see `directions`.
             attention_mask: `[U, T]` 0 at padding.
 
         Returns:
             `[U, things]`.
         """
-        names = functional.normalize(embedding(self.pieces.clamp(min=0)), dim=-1)
-        words = functional.normalize(embedding(input_ids), dim=-1)
         likeness = torch.einsum("utd,mld->utml", words, names)
         likeness = likeness.masked_fill(attention_mask[:, :, None, None] == 0, 0.0).amax(1).clamp(min=0)
         known = self.pieces >= 0
         scores = ((1 + MISSING_WORD) * likeness - MISSING_WORD).masked_fill(~known, 0.0).sum(-1)
         best = scores.new_full((len(scores), self.things), -torch.inf)
         return best.scatter_reduce(1, self.owner.expand_as(scores), scores, reduce="amax")
+
+
+def directions(embedding: nn.Module, *pieces: Tensor) -> tuple[Tensor, ...]:
+    """Gives the word embeddings of piece ids at unit length, looked up once for all.
+
+    Each look-up of its own would cost a gradient of the size of the whole vocabulary.
+
+    Args:
+        embedding: the text encoder's word embedding.
+        pieces: ids of any shapes; -1, which pads names, gives some direction.
+
+    Returns:
+        `[..., D]` for each.
+    """
+    ids = torch.cat([each.clamp(min=0).flatten() for each in pieces])
+    found = functional.normalize(embedding(ids), dim=-1).split([each.numel() for each in pieces])
+    return tuple(part.view(*each.shape, -1) for part, each in zip(found, pieces, strict=True))
 
 
 def entity_matcher(entities: Sequence[str], encode: Callable[[str], list[int]]) -> NameMatcher:

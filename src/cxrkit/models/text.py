@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 from cxrkit.errors import SettingsError, WeightsError
 from cxrkit.models.hub import is_only_local
-from cxrkit.models.names import NameMatcher
+from cxrkit.models.names import NameMatcher, directions
 from cxrkit.models.outputs import EncodedQuestions
 
 # What the library raises when weights are out of reach, damaged, or of other shapes.
@@ -183,10 +183,12 @@ class QuestionEncoder(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> EncodedQuestions:
         """Encodes questions of `[U, T]` token ids and mask."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        embedding = self.encoder.get_input_embeddings()
+        words, entities, regions = directions(
+            self.encoder.get_input_embeddings(), input_ids, self.entities.pieces, self.regions.pieces
+        )
         return EncodedQuestions(
             words=self.project(states),
             mask=attention_mask.bool(),
-            entity_scores=self.entities(embedding, input_ids, attention_mask),
-            region_scores=self.regions(embedding, input_ids, attention_mask),
+            entity_scores=self.entities(words, entities, attention_mask),
+            region_scores=self.regions(words, regions, attention_mask),
         )
