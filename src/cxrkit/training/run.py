@@ -102,12 +102,9 @@ def run_training(
     if is_first:
         publish(run_dir / BEST_MODEL, training.hub_model_id)
     return TrainedRun(
-        run_dir,
-        run_dir / BEST_MODEL,
-        defined_or_none(best["metrics"]),
-        best["step"],
+        run_dir, run_dir / BEST_MODEL, defined_or_none(best["metrics"]), best["step"],
         chosen=trainer.best is not None,
-    )
+    )  # fmt: skip
 
 
 def _training_batches(settings: Settings, films: FilmDataset, collate: Collate) -> DataLoader[Any]:
