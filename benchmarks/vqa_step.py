@@ -47,8 +47,6 @@ from cxrkit.training.modules import VQAModule
 
 QUESTIONS_PER_IMAGE = 16
 PADDED = 128
-# Pieces of the tokenizer: so few that questions become as long as with a vocabulary of general English.
-PIECES = 120
 Batch = dict[str, torch.Tensor]
 
 
@@ -142,7 +140,7 @@ def run_side(options: argparse.Namespace) -> dict[str, float]:
     store = films_of(index)
     training = training_films(index, store, load_settings(None, "vqa", {"data.quality_grade": "B"}).data, 0)
     texts = training.selection.question_texts(index).tolist()
-    tokenizer = train_tokenizer((index.text(row) for row in texts), PIECES)
+    tokenizer = train_tokenizer((index.text(row) for row in texts), options.pieces)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = default_model(index, tokenizer)
     module = VQAModule(model, LossWeights(), blank_is_negative=False).to(device).train()
@@ -176,6 +174,7 @@ def in_own_process(options: argparse.Namespace, side: str, folder: Path, workspa
     command = [
         sys.executable, __file__, "--side", side, "--folder", folder, "--workspace", workspace,
         "--images", options.images, "--steps", options.steps, "--warm-up", options.warm_up,
+        "--pieces", options.pieces,
     ]  # fmt: skip
     done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -222,6 +221,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1, help="images per step, with 16 questions each")
     parser.add_argument("--steps", type=int, default=4, help="steps per figure and round")
     parser.add_argument("--warm-up", type=int, default=1, help="steps not counted, first")
+    parser.add_argument(
+        "--pieces", type=int, default=250, help="vocabulary: the fewer, the more tokens per question"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="times both sides are run in turn")
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     parser.add_argument("--side", choices=("ours", "guide"), help=argparse.SUPPRESS)
