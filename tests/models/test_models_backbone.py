@@ -254,4 +254,4 @@ def test_an_averaged_stem_answers_a_grey_film_as_three_channels_do(tmp_path, nam
 def test_an_averaged_stem_from_random_weights_is_drawn_as_any_other():
     stem = FeatureMap("resnet10t", False, 32, 64, "average").body.conv1[0].weight
     plain = create_backbone("resnet10t", False, in_chans=1).conv1[0].weight
-    assert float(stem.std()) == pytest.approx(float(plain.std()), rel=0.2)
+    assert stem.std().item() == pytest.approx(plain.std().item(), rel=0.2)
