@@ -7,7 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
-from cxrkit.evaluation.evidence import describe_evidence_metrics, evidence_columns, evidence_rows
+from cxrkit.evaluation.evidence import (
+    LEAKS,
+    describe_evidence_metrics,
+    evidence_columns,
+    evidence_rows,
+    protocol_label,
+)
 from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, NOT_MADE, headline_table
@@ -70,7 +76,11 @@ def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
     page.table(
         ("figure", "control", "model minus control [95 % interval]"),
         [
-            (_title(entry["head"], entry["metric"]), _words(entry["control"]), _difference(entry))
+            (
+                _title(entry["head"], entry["metric"]),
+                protocol_label(entry["control"], leaks=entry["control"] == LEAKS),
+                _difference(entry),
+            )
             for entry in report["differences"]
         ],
         caption="Paired differences on the same questions; an interval that contains 0: not distinguishable.",
