@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cxrkit.cli import config_verbs, data_verbs, demo_verb, evaluate_verb, train_verbs, verify_verb
+from cxrkit.cli import (
+    config_verbs,
+    data_verbs,
+    demo_verb,
+    evaluate_verb,
+    hardware_verb,
+    train_verbs,
+    verify_verb,
+)
 from cxrkit.cli.options import read_flag_values
 from cxrkit.errors import CxrkitError
 from cxrkit.version import __version__
@@ -29,6 +37,7 @@ app.command("analyze")(data_verbs.analyze)
 app.add_typer(train_verbs.app, name="train")
 app.command("evaluate")(evaluate_verb.evaluate)
 app.command("demo")(demo_verb.demo)
+app.command("hardware")(hardware_verb.hardware)
 app.add_typer(config_verbs.app, name="config")
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Registers InternImage with timm.
+import cxrkit.models.internimage  # noqa: F401
 from cxrkit.errors import WeightsError
 from cxrkit.models.backbone_weights import BUILDING_ERRORS, read_backbone_weights
 from cxrkit.models.hub import find_cached_file, hub_is_reachable
@@ -44,7 +46,7 @@ def create_backbone(
             f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
         )
     if isinstance(pretrained, str):
-        state = read_backbone_weights(Path(pretrained), name, image_size)
+        state = read_backbone_weights(Path(pretrained), name, image_size, arguments)
         arguments["pretrained_cfg_overlay"] = {"state_dict": state}
     elif pretrained:
         arguments |= _cached_source(name)
@@ -77,7 +79,7 @@ def _build(name: str, pretrained: bool, image_size: int | None, arguments: dict[
             if not refused:
                 raise
             del optional[refused[0]]
-            if refused[0] in arguments:
+            if arguments.get(refused[0]):
                 logger.warning("%s takes no %s: trained without it", name, refused[0])
 
 

@@ -6,6 +6,7 @@ another network would leave random weights behind.
 
 import pickle
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,13 @@ BUILDING_ERRORS = (
 CLASSIFIER_PREFIX = "network."
 
 
-def read_backbone_weights(path: Path, name: str, image_size: int | None) -> State:
+# What shapes the inside of a network; heads and stems may differ from the file's.
+_NOT_INSIDE = ("features_only", "out_indices", "in_chans", "drop_rate", "drop_path_rate")
+
+
+def read_backbone_weights(
+    path: Path, name: str, image_size: int | None, arguments: Mapping[str, Any] | None = None
+) -> State:
     """Reads the weights of a backbone in timm's own names.
 
     Args:
@@ -45,6 +52,7 @@ def read_backbone_weights(path: Path, name: str, image_size: int | None) -> Stat
             classifier with the same backbone.
         name: timm name of the backbone.
         image_size: side of the films in pixels, for the models that are built for one size.
+        arguments: with which `timm.create_model` is to build the backbone.
 
     Raises:
         WeightsError: there is no such file, or weights are missing or of other shapes.
@@ -60,7 +68,7 @@ def read_backbone_weights(path: Path, name: str, image_size: int | None) -> Stat
             found="no such file or folder",
             next_step="mend model.pretrained",
         )
-    expected = _reference(name, image_size)
+    expected = _reference(name, image_size, arguments or {})
     state = _in_own_names(state, expected, path, name)
     _require_fit(state, expected, path, name)
     return state
@@ -98,12 +106,14 @@ def _of_file(path: Path, name: str) -> State:
             found=f"{type(error).__name__}: {reason[0] if reason else 'no reason given'} ({path})",
             next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
         ) from error
+    # timm knows the usual wrappers, but not this one.
+    state = state["module"] if isinstance(state.get("module"), dict) else state
     return {key: value for key, value in state.items() if isinstance(value, Tensor)}
 
 
-def _reference(name: str, image_size: int | None) -> nn.Module:
-    """Builds the whole network with random weights, without a head."""
-    arguments: dict[str, Any] = {"num_classes": 0}
+def _reference(name: str, image_size: int | None, given: Mapping[str, Any]) -> nn.Module:
+    """Builds the whole network with random weights; without a head where it is not to have one."""
+    arguments = {"num_classes": 0} | {key: value for key, value in given.items() if key not in _NOT_INSIDE}
     try:
         model: nn.Module = timm.create_model(name, img_size=image_size, **arguments)
     except TypeError:
@@ -128,7 +138,7 @@ def _in_own_names(state: State, expected: nn.Module, path: Path, name: str) -> S
 
 def _require_fit(state: State, expected: nn.Module, path: Path, name: str) -> None:
     """Checks that every weight of the network is in the file; the file may hold a head besides."""
-    own = expected.state_dict()
+    own = {key: value for key, value in expected.state_dict().items() if key not in _head_names(expected)}
     missing = sorted(set(own) - set(state))
     reshaped = sorted(key for key in set(own) & set(state) if own[key].shape != state[key].shape)
     stem = _stem_names(expected)
@@ -143,6 +153,11 @@ def _require_fit(state: State, expected: nn.Module, path: Path, name: str) -> No
         if unknown:
             parts.append(f"it holds instead: {', '.join(unknown[:3])}{' ...' if len(unknown) > 3 else ''}")
         raise _does_not_fit(path, name, "\n".join(parts))
+
+
+def _head_names(model: Any) -> set[str]:
+    head = {id(weight) for weight in model.get_classifier().parameters()}
+    return {name for name, weight in model.named_parameters() if id(weight) in head}
 
 
 def _stem_names(model: nn.Module) -> set[str]:

@@ -25,11 +25,13 @@ class CXRClassifier(SavedModel):
 
     def __init__(self, config: ClassifierConfig, *, pretrained: bool | str = False) -> None:
         super().__init__(config)
-        arguments = {"num_classes": len(FINDINGS), "drop_rate": config.drop_rate}
-        if config.drop_path_rate:
-            arguments["drop_path_rate"] = config.drop_path_rate
         self.network = create_backbone(
-            config.visual_backbone, pretrained, image_size=config.image_size, **arguments
+            config.visual_backbone,
+            pretrained,
+            image_size=config.image_size,
+            num_classes=len(FINDINGS),
+            drop_rate=config.drop_rate,
+            drop_path_rate=config.drop_path_rate,
         )
         self.post_init()  # type: ignore[no-untyped-call]
 
