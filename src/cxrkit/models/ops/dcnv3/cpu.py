@@ -13,7 +13,7 @@ def forward(value: Tensor, offset: Tensor, mask: Tensor, window: Window) -> Tens
     """Computes the operator; tensors as in `reference_dcnv3`, half precision is computed in float32."""
     batch, rows, columns = mask.shape[:3]
     source, shifts, weights = (_flat(tensor) for tensor in (value, offset, mask))
-    out = torch.zeros(batch * rows * columns * value.shape[3], dtype=_computed_in(value))
+    out = torch.empty(batch * rows * columns * value.shape[3], dtype=_computed_in(value))
     loop = kernels(window.group_channels)[0]
     own = (out.numpy(), source, shifts, weights, *_geometry(value, mask, window))
     run_on_team(loop, own, batch * window.groups)

@@ -50,7 +50,8 @@ def kernels(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
         stride, points = groups * width, len(places)
         # Numbers of the arrays' own type: with a whole number a float32 becomes a float64.
         number = places.dtype.type
-        one = number(1)
+        zero, one = number(0), number(1)
+        starts, weights = np.empty(4 * points, np.int64), np.empty(4 * points, places.dtype)
         for job in range(begin, end):
             film, group = job // groups, job % groups
             first = film * height * breadth * stride + group * width
@@ -61,15 +62,19 @@ def kernels(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
                     at = cell * points + point
                     x = number(column) * steps[0] + places[point, 0] + offset[np.uintp(2 * at)] * scale
                     y = number(row) * steps[1] + places[point, 1] + offset[np.uintp(2 * at + 1)] * scale
-                    if x > -1 and x < breadth and y > -1 and y < height:
-                        s00, s01, s10, s11, wx0, wx1, wy0, wy1, _, _, _, _ = _corners(
-                            x, y, one, height, breadth, first, stride
-                        )
-                        top, low = wy0 * mask[np.uintp(at)], wy1 * mask[np.uintp(at)]
-                        gather(
-                            out, cell * width, value, (s00, s01, s10, s11),
-                            (wx0 * top, wx1 * top, wx0 * low, wx1 * low),
-                        )  # fmt: skip
+                    inside = (x > -1) & (x < breadth) & (y > -1) & (y < height)
+                    # Not skipped but without weight: the processor would often guess wrong.
+                    weight = mask[np.uintp(at)] if inside else zero
+                    s00, s01, s10, s11, wx0, wx1, wy0, wy1, _, _, _, _ = _corners(
+                        x if inside else zero, y if inside else zero, one, height, breadth, first, stride
+                    )
+                    corner = np.uintp(4 * point)
+                    starts[corner], starts[corner + np.uintp(1)] = s00, s01
+                    starts[corner + np.uintp(2)], starts[corner + np.uintp(3)] = s10, s11
+                    top, low = wy0 * weight, wy1 * weight
+                    weights[corner], weights[corner + np.uintp(1)] = wx0 * top, wx1 * top
+                    weights[corner + np.uintp(2)], weights[corner + np.uintp(3)] = wx0 * low, wx1 * low
+                gather(out, cell * width, value, starts, weights, points)
 
     @numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
     def backward(  # type: ignore[no-untyped-def]

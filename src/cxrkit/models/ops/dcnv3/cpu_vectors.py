@@ -15,6 +15,9 @@ from numba.extending import intrinsic
 _FAST = ("reassoc", "contract", "nsz")
 
 
+CORNERS = 4  # pixels around a place
+
+
 class _Row:
     """Some neighbouring elements of a flat array, while code is being made."""
 
@@ -42,6 +45,11 @@ def _repeated(builder: Any, number: Any, vector: Any) -> Any:
     )
 
 
+def _element(context: Any, builder: Any, kind: Any, array: Any, place: Any) -> Any:
+    data = cgutils.create_struct_proxy(kind)(context, builder, array).data
+    return builder.load(builder.gep(data, [place]), typ=context.get_value_type(kind.dtype))
+
+
 def _pairs(builder: Any, starts: Any, weights: Any) -> Any:
     return zip(cgutils.unpack_tuple(builder, starts), cgutils.unpack_tuple(builder, weights), strict=True)
 
@@ -50,26 +58,37 @@ def make_steps(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Makes the two steps for groups of `width` channels.
 
     Returns:
-        `gather(out, o, value, starts, weights)` adds four weighted rows of `value` to that of `out` at `o`;
+        `gather(out, o, value, starts, weights, count)` writes the sum of weighted rows of `value`, four for
+        each of `count` points, to the row of `out` at `o`;
         `scatter(value, grad_value, grad, o, starts, weights)` adds the weighted row of `grad` to four rows of
         `grad_value` and returns the products of that row with the four rows of `value`.
     """
 
     @intrinsic
-    def gather(typing: Any, out: Any, o: Any, value: Any, starts: Any, weights: Any) -> Any:
+    def gather(typing: Any, out: Any, o: Any, value: Any, starts: Any, weights: Any, count: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             target = _Row(context, builder, out, arguments[0], arguments[1], width)
-            terms = []
-            for start, weight in _pairs(builder, arguments[3], arguments[4]):
-                row = _Row(context, builder, value, arguments[2], start, width).load()
-                terms.append(builder.fmul(row, _repeated(builder, weight, target.type), flags=_FAST))
-            first = builder.fadd(terms[0], terms[1], flags=_FAST)
-            second = builder.fadd(terms[2], terms[3], flags=_FAST)
-            both = builder.fadd(first, second, flags=_FAST)
-            target.store(builder.fadd(target.load(), both, flags=_FAST))
+            # Four sums side by side: one alone would wait for each of its additions.
+            sums = [
+                cgutils.alloca_once_value(builder, ir.Constant(target.type, None)) for _ in range(CORNERS)
+            ]
+            with cgutils.for_range(builder, arguments[5]) as loop:
+                first = builder.mul(loop.index, ir.Constant(loop.index.type, CORNERS))
+                for corner, total in enumerate(sums):
+                    place = builder.add(first, ir.Constant(first.type, corner))
+                    start = _element(context, builder, starts, arguments[3], place)
+                    weight = _element(context, builder, weights, arguments[4], place)
+                    row = _Row(context, builder, value, arguments[2], start, width).load()
+                    share = builder.fmul(row, _repeated(builder, weight, target.type), flags=_FAST)
+                    builder.store(builder.fadd(builder.load(total), share, flags=_FAST), total)
+            upper, lower = (
+                builder.fadd(builder.load(one), builder.load(other), flags=_FAST)
+                for one, other in (sums[:2], sums[2:])
+            )
+            target.store(builder.fadd(upper, lower, flags=_FAST))
             return context.get_dummy_value()
 
-        return types.void(out, o, value, starts, weights), code
+        return types.void(out, o, value, starts, weights, count), code
 
     @intrinsic
     def scatter(

@@ -61,6 +61,9 @@ def dcnv3(
     choice = choose_backend(value.device.type, backend)
     if choice.name == "reference":
         return reference_dcnv3(value, offset, mask, window)
+    if not torch.compiler.is_compiling():
+        eager: Tensor = _Eager.apply(value, offset, mask, window, choice.name)
+        return eager
     sizes = [*kernel_size, *stride, *padding, *dilation, groups, group_channels, int(remove_center)]
     result: Tensor = _fused(value, offset, mask, sizes, float(offset_scale), choice.name)
     return result
@@ -85,6 +88,25 @@ def _module(backend: str) -> Any:
     from cxrkit.models.ops.dcnv3 import gpu
 
     return gpu
+
+
+class _Eager(torch.autograd.Function):
+    """The same without compilation: the steps of a registered operator would take a tenth of its time."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, value: Tensor, offset: Tensor, mask: Tensor, window: Window, backend: str
+    ) -> Tensor:
+        ctx.save_for_backward(value, offset, mask)
+        ctx.rest = (window, backend)
+        result: Tensor = _module(backend).forward(value, offset, mask, window)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        window, backend = ctx.rest
+        return (*_module(backend).backward(grad, *ctx.saved_tensors, window), None, None)
 
 
 @torch.library.custom_op("cxrkit::dcnv3", mutates_args=())
