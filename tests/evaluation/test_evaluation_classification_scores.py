@@ -67,7 +67,7 @@ def test_controls_and_differences_stand_beside_the_model(report):
 def test_blank_and_uncertain_labels_are_counted_in_words(report, classify_table):
     model = classify_table.filter(pc.field("condition") == "model").column("labels").to_pylist()
     labels = np.array(model)
-    note = next(note for note in report["notes"] if "Label policy zeros" in note)
+    note = next(note for note in report["notes"] if "label policy zeros" in note)
     assert f"{int(np.isnan(labels).sum())} blank" in note
     assert f"{int((labels == -1).sum())} uncertain" in note
 
@@ -82,6 +82,6 @@ def test_too_few_positives_leave_the_frequent_mean_undefined(classify_table):
 
 
 def test_another_label_policy_is_refused(classify_table):
-    other = with_metadata(classify_table, {"task": "classify", "split": "test", "label_policy": "ones"})
+    other = with_metadata(classify_table, {"task": "classify", "split": "test", "label_policy": "twos"})
     with pytest.raises(ArtifactError, match="label policy"):
         score_classification(other, n_resamples=5)

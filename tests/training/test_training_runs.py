@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from cxrkit.config import load_settings
 from cxrkit.data.prepare import prepare_workspace
 from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.run import evaluate_vqa
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
@@ -98,6 +99,17 @@ def test_a_run_leaves_settings_checkpoints_metrics_and_a_whole_model(vqa_run):
     metadata = json.loads((run.best_model / "training_metadata.json").read_text())
     assert metadata["validation_metrics"] == run.metrics
     assert metadata["step"] == run.step
+
+
+def test_label_policy_of_the_training_is_in_model_and_report(classifier_run, workspace, tmp_path):
+    _, zeros = classifier_run
+    settings = classify_settings(workspace, tmp_path / "run", **{"model.label_policy": "blank_ignore"})
+    other = train_classifier(settings)
+    report = score_classification(predict_classifier(other.best_model, settings), n_resamples=5)
+    assert (report["trained_label_policy"], report["label_policy"]) == ("blank_ignore", "zeros")
+    assert "Trained under label policy blank_ignore" in report["notes"][0]
+    one, two = (load_file(run.best_model / "model.safetensors") for run in (zeros, other))
+    assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
 def test_the_same_seed_gives_the_same_weights(vqa_run, workspace, tmp_path):

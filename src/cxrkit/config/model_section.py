@@ -132,6 +132,8 @@ class ClassifierSettings(Section):
     drop_path_rate: values.DropProbability = Field(
         default=0.1, description="stochastic depth of the backbone"
     )
-    label_policy: Literal["zeros"] = Field(
-        default="zeros", description="what uncertain and blank labels count as: zeros = negative"
+    label_policy: Literal["zeros", "ones", "ignore", "blank_ignore"] = Field(
+        default="zeros",
+        description="what uncertain and blank labels count as in training: zeros = both negative; ones = "
+        "uncertain positive; ignore = uncertain left out; blank_ignore = both left out",
     )

@@ -19,6 +19,7 @@ from cxrkit.evaluation.vqa_scores import differences
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.ranking import weighted_auroc, weighted_average_precision
 from cxrkit.metrics.statistics import PatientResamples, RankStatistic
+from cxrkit.models.label_policies import LABEL_POLICIES
 from cxrkit.vocabulary import FINDINGS
 
 LABEL_POLICY = "zeros"
@@ -80,11 +81,12 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
     return new_report(metadata) | {
         "conditions": list(parts),
         "label_policy": LABEL_POLICY,
+        "trained_label_policy": metadata["label_policy"],
         "n_studies": parts[MODEL].num_rows,
         "n_patients": len(resamples.patients),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
-        "notes": _notes(measured, parts[MODEL]),
+        "notes": _notes(measured, parts[MODEL], metadata["label_policy"]),
     }
 
 
@@ -127,16 +129,16 @@ def _measure_finding(
 
 
 def _require_label_policy(metadata: dict[str, Any]) -> None:
-    if metadata.get("label_policy") != LABEL_POLICY:
+    if metadata.get("label_policy") not in LABEL_POLICIES:
         raise ArtifactError(
-            "the predictions were made under another label policy",
-            expected=f"label_policy {LABEL_POLICY}",
+            "the predictions name no known label policy of the training",
+            expected=f"label_policy {', '.join(LABEL_POLICIES)}",
             found=f"label_policy {metadata.get('label_policy')}",
             next_step="make the predictions again with `cxrkit evaluate`",
         )
 
 
-def _notes(measured: list[Measured], model: pa.Table) -> list[str]:
+def _notes(measured: list[Measured], model: pa.Table, trained: str) -> list[str]:
     labels = columns.matrix(model, "labels", len(FINDINGS))
     blank, uncertain = int(np.isnan(labels).sum()), int((labels == -1).sum())
     undefined = [
@@ -145,8 +147,9 @@ def _notes(measured: list[Measured], model: pa.Table) -> list[str]:
         if entry.basis.condition == MODEL and entry.name == "auroc" and entry.undefined_reason
     ]
     notes = [
-        f"Label policy zeros: {blank} blank and {uncertain} uncertain (-1) labels of {labels.size} "
-        "count as 0. Intervals resample patients, not studies."
+        f"Trained under label policy {trained}: {LABEL_POLICIES[trained]}.",
+        f"Scored under label policy zeros: {blank} blank and {uncertain} uncertain (-1) labels of "
+        f"{labels.size} count as 0. Intervals resample patients, not studies.",
     ]
     if undefined:
         names = ", ".join(name for name in undefined if name)

@@ -152,7 +152,7 @@ def _add_types(page: Page, report: Mapping[str, Any]) -> None:
 
 
 def _add_findings(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
-    page.section("Findings", "A label that is blank or -1 counts as 0 (label policy zeros).")
+    page.section("Findings", "Scored under label policy zeros: a label that is blank or -1 counts as 0.")
     by_key = {(entry["finding"], entry["name"], entry["condition"]): entry for entry in report["metrics"]}
     rows = []
     for finding in FINDINGS:

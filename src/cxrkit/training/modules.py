@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cxrkit.data.batches.transforms import prepare_images, transform_boxes
 from cxrkit.models.classifier import CXRClassifier
+from cxrkit.models.label_policies import label_loss
 from cxrkit.models.losses import (
     LossWeights,
     answer_losses,
@@ -94,14 +95,14 @@ class VQAModule(nn.Module):
 
 
 class ClassifierModule(nn.Module):
-    """The 14-label classifier with its loss; blank and uncertain labels count as 0 (label policy `zeros`)."""
+    """The 14-label classifier with its loss under the label policy of its configuration."""
 
     def __init__(self, network: CXRClassifier) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Gives `loss` and `logits [B, 14]`."""
+        """Gives `loss`, `logits [B, 14]` and `target [B, 14]`, by which every policy is validated alike."""
         config = self.network.config
         images = prepare_images(
             batch["images"],
@@ -112,6 +113,6 @@ class ClassifierModule(nn.Module):
             batch.get("image_side"),
         )
         logits = self.network(images)
+        loss = label_loss(logits, batch["chexpert"], config.label_policy)
         target = (batch["chexpert"] == 1).float()
-        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
         return {"loss": loss, "parts": {"labels": loss}, "logits": logits, "target": target}

@@ -1,0 +1,50 @@
+"""What uncertain (-1) and blank labels of the 14 findings count as in training."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LABEL_POLICIES = {
+    "zeros": "uncertain and blank labels count as 0",
+    "ones": "uncertain labels count as 1, blank ones as 0",
+    "ignore": "uncertain labels are left out, blank ones count as 0",
+    "blank_ignore": "uncertain and blank labels are left out",
+}
+
+
+def targets_of_labels(labels: Tensor, policy: str) -> tuple[Tensor, Tensor]:
+    """Turns labels into targets.
+
+    Args:
+        labels: `[B, 14]`: 1, 0, -1 for uncertain, NaN for blank.
+        policy: one of `LABEL_POLICIES`.
+
+    Returns:
+        Targets `[B, 14]`, 0 or 1, and whether each counts.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    if policy not in LABEL_POLICIES:
+        raise ValueError(f"label_policy: {policy!r} is none of {', '.join(LABEL_POLICIES)}")
+    uncertain = labels == -1
+    target = (labels == 1) | uncertain if policy == "ones" else labels == 1
+    counted = torch.ones_like(target)
+    if policy in ("ignore", "blank_ignore"):
+        counted = ~uncertain
+    if policy == "blank_ignore":
+        counted = counted & ~labels.isnan()
+    return target.to(torch.float32), counted
+
+
+def label_loss(logits: Tensor, labels: Tensor, policy: str) -> Tensor:
+    """Gives the mean binary cross-entropy over the labels that count; 0 when none does.
+
+    Args:
+        logits: `[B, 14]`.
+        labels: see `targets_of_labels`.
+        policy: one of `LABEL_POLICIES`.
+    """
+    target, counted = targets_of_labels(labels, policy)
+    losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (losses * counted).sum() / counted.sum().clamp(min=1)
