@@ -67,7 +67,7 @@ def test_controls_and_differences_stand_beside_the_model(report):
 def test_blank_and_uncertain_labels_are_counted_in_words(report, classify_table):
     model = classify_table.filter(pc.field("condition") == "model").column("labels").to_pylist()
     labels = np.array(model)
-    note = next(note for note in report["notes"] if "label policy zeros" in note)
+    note = next(note for note in report["notes"] if "Scored under label policy zeros" in note)
     assert f"{int(np.isnan(labels).sum())} blank" in note
     assert f"{int((labels == -1).sum())} uncertain" in note
 
