@@ -112,6 +112,16 @@ def test_label_policy_of_the_training_is_in_model_and_report(classifier_run, wor
     assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
+def test_layer_decay_holds_early_layers_back(classifier_run, workspace, tmp_path):
+    _, even = classifier_run
+    run = train_classifier(classify_settings(workspace, tmp_path / "run", **{"training.layer_decay": 0.01}))
+    one, two = (load_file(each.run_dir / "checkpoint-4" / "model.safetensors") for each in (even, run))
+    stem = next(name for name in one if name.endswith("conv1.0.weight"))
+    start = load_file(run.run_dir / "checkpoint-2" / "model.safetensors")[stem]
+    before = load_file(even.run_dir / "checkpoint-2" / "model.safetensors")[stem]
+    assert (two[stem] - start).abs().max() < 0.01 * (one[stem] - before).abs().max()
+
+
 def test_the_same_seed_gives_the_same_weights(vqa_run, workspace, tmp_path):
     _, first, _ = vqa_run
     again = train_vqa(vqa_settings(workspace, tmp_path / "again"))

@@ -102,6 +102,10 @@ class ClassifyTrainingSettings(CommonTrainingSettings):
     metric_for_best_model: values.Text = Field(
         default="mean_auroc", description="validation metric that chooses the best model"
     )
+    layer_decay: values.LayerDecay = Field(
+        default=1.0,
+        description="factor on the learning rate from each layer to the one before it; 1 = one rate for all",
+    )
 
 
 class WandbSettings(Section):

@@ -13,6 +13,7 @@ from cxrkit.models.backbone import enable_checkpointing
 from cxrkit.models.classifier import CXRClassifier
 from cxrkit.models.configuration import ClassifierConfig
 from cxrkit.training.engine import Progress
+from cxrkit.training.layer_decay import layer_groups
 from cxrkit.training.modules import ClassifierModule
 from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run import run_training
@@ -56,7 +57,15 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
     collate = Collate(index, tokenize=None)
     batch_size = settings.training.batch_size_per_gpu
     batches = make_loader(validation, collate, batch_size=batch_size, workers=0, shuffle=False)
+    training = settings.training
+    groups = layer_groups(
+        model.network,
+        learning_rate=training.learning_rate,
+        weight_decay=training.weight_decay,
+        layer_decay=training.layer_decay,
+    )
     return run_training(
         settings, start_run(settings), index, ClassifierModule(model), model, films, collate,
         validate=partial(validate_classifier, batches=batches), progress=progress,
+        parameter_groups=groups if training.layer_decay < 1 else None,
     )  # fmt: skip

@@ -34,6 +34,7 @@ class CxrkitTrainer(Trainer):
         keep_best: writes the best model; called with the metrics that made it the best.
         metric: name of the validation metric that decides.
         callbacks: told of every step.
+        parameter_groups: groups of weights with learning rates of their own; None = the engine's.
         max_skipped_steps: updates in a row without a finite loss and gradient before training stops.
     """
 
@@ -48,6 +49,7 @@ class CxrkitTrainer(Trainer):
         callbacks: list[TrainerCallback],
         *,
         max_skipped_steps: int,
+        parameter_groups: list[dict[str, Any]] | None = None,
     ) -> None:
         # The engine insists on a data set for validation although `evaluate` below has batches of its own.
         super().__init__(
@@ -67,6 +69,15 @@ class CxrkitTrainer(Trainer):
         self._part_sums: dict[str, Tensor] = {}
         self._part_steps = 0
         self.guard = FiniteGuard(max_skipped_steps)
+        self.parameter_groups = parameter_groups
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Makes the optimizer, over our own groups of weights when there are any."""
+        if self.parameter_groups is not None and self.optimizer is None:
+            kind, arguments = self.get_optimizer_cls_and_kwargs(self.args)
+            self.optimizer = kind(self.parameter_groups, **arguments)
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        return optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Gives our own loader; its sampler is told the epoch by the engine."""

@@ -56,6 +56,7 @@ def run_training(
     *,
     validate: Callable[[nn.Module, torch.device], dict[str, float]],
     callbacks: Sequence[TrainerCallback] = (),
+    parameter_groups: list[dict[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> TrainedRun:
     """Trains a module and leaves its best model in the run's folder.
@@ -70,6 +71,7 @@ def run_training(
         collate: makes a batch.
         validate: computes the validation metrics.
         callbacks: of the task.
+        parameter_groups: groups of weights with learning rates of their own; None = one rate for all.
         progress: called with (stage, steps done, steps).
     """
     training = settings.training
@@ -91,6 +93,7 @@ def run_training(
         training.metric_for_best_model,
         [*_callbacks(settings, run_dir, patience, progress), *callbacks],
         max_skipped_steps=training.max_skipped_steps,
+        parameter_groups=parameter_groups,
     )
     patience.trainer = trainer
     train(trainer)
