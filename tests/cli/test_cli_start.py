@@ -1,6 +1,7 @@
 """The command line starts fast, tells what it can do, and ends with the documented exit codes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,15 @@ from cxrkit.cli import main
 from cxrkit.errors import CxrkitError
 
 ROOT = Path(__file__).parents[2]
-VERBS = (["synth"], ["prepare"], ["analyze"], ["train", "vqa"], ["train", "classify"], ["evaluate"])
+VERBS = (
+    ["synth"],
+    ["prepare"],
+    ["analyze"],
+    ["train", "vqa"],
+    ["train", "classify"],
+    ["evaluate"],
+    ["hardware"],
+)
 HEAVY = (
     "matplotlib",
     "numpy",
@@ -139,3 +148,17 @@ def test_make_lists_its_targets():
     result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     for target in ("setup", "check", "test", "demo", "clean"):
         assert f"make {target} " in result.stdout
+
+
+def test_hardware_says_which_way_computes_the_operator_and_why(capsys, monkeypatch):
+    monkeypatch.delenv("CXRKIT_DCNV3_BACKEND", raising=False)
+    code, shown, _ = run(["hardware"], capsys)
+    assert code == 0
+    assert re.search(r"^dcnv3 +(cpu: machine code made by numba|triton: )", shown, re.MULTILINE)
+    monkeypatch.setenv("CXRKIT_DCNV3_BACKEND", "reference")
+    assert "reference: asked for" in run(["hardware"], capsys)[1]
+    monkeypatch.setenv("CXRKIT_DCNV3_BACKEND", "nonsense")
+    code, shown, told = run(["hardware"], capsys)
+    assert code == 2
+    assert "cores" in shown
+    assert "'nonsense' (from CXRKIT_DCNV3_BACKEND)" in told

@@ -255,3 +255,12 @@ def test_an_averaged_stem_from_random_weights_is_drawn_as_any_other():
     stem = FeatureMap("resnet10t", False, 32, 64, "average").body.conv1[0].weight
     plain = create_backbone("resnet10t", False, in_chans=1).conv1[0].weight
     assert stem.std().item() == pytest.approx(plain.std().item(), rel=0.2)
+
+
+def test_a_file_for_a_network_with_two_heads_loads(tmp_path):
+    name = "deit_tiny_distilled_patch16_224"
+    state = timm.create_model(name).state_dict()
+    torch.save(state, tmp_path / "deit.pth")
+    model = create_backbone(name, str(tmp_path / "deit.pth"), num_classes=14)
+    assert torch.equal(model.state_dict()["blocks.3.mlp.fc1.weight"], state["blocks.3.mlp.fc1.weight"])
+    assert model.head.weight.shape[0] == 14

@@ -58,9 +58,23 @@ def test_golden_models_are_met(name):
     assert off_by(output, data["output"]) < 2e-5
     assert set(found) == {key for key in data if key.startswith("stage/")}
     assert max(off_by(found[key], data[key]) for key in found) < 2e-5
-    # The file's own gradient of `l` is 4e-5 off that in float64: rounding of whole maps near kinks.
-    assert off_by(images.grad, data["grad_input"]) < (2e-5 if name == "b" else 1e-4)
+    if name == "b":
+        assert off_by(images.grad, data["grad_input"]) < 2e-5
     assert off_by(model.train()(images), data["train_output_no_droppath"]) < 2e-5
+
+
+def test_gradient_of_the_golden_model_l_is_nearer_to_the_exact_one_than_the_file_is():
+    # Its gradient is badly conditioned: the file's own is 4.3e-5 of the largest value off that in float64,
+    # so that one in float32 cannot be asked to be within 2e-5 of the file.
+    gradients = {}
+    for dtype in (torch.float32, torch.float64):
+        model, data = golden("l")
+        images = data["input"].to(dtype).requires_grad_()
+        (model.to(dtype)(images) * data["w"]).sum().backward()
+        gradients[dtype] = images.grad.double()
+    exact, of_file = gradients[torch.float64], data["grad_input"].double()
+    assert off_by(of_file, exact) < 5e-5
+    assert off_by(gradients[torch.float32], exact) < off_by(of_file, exact)
 
 
 def test_features_are_those_of_the_whole_model():
@@ -175,6 +189,8 @@ def test_weights_of_another_size_are_refused_by_name(tmp_path):
 def test_sizes_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="divided into 3 groups"):
         InternImage(channels=16, depths=(1,), groups=(3,))
+    with pytest.raises(ValueError, match="needs num_classes=0"):
+        InternImage(**SMALL, num_classes=14, global_pool="")
     with pytest.raises(ValueError, match="one number of groups per level"):
         InternImage(channels=16, depths=(1, 1), groups=(1,))
 

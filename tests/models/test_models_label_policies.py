@@ -1,10 +1,12 @@
 """What uncertain and blank labels count as."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
+from cxrkit.config.model_section import ClassifierSettings
 from cxrkit.models.label_policies import LABEL_POLICIES, label_loss, targets_of_labels
 
 LABELS = torch.tensor([[1.0, 0.0, -1.0, math.nan]])
@@ -41,4 +43,7 @@ def test_a_batch_without_counted_labels_has_no_loss():
 def test_unknown_policies_are_refused():
     with pytest.raises(ValueError, match="zeros, ones, ignore, blank_ignore"):
         targets_of_labels(LABELS, "twos")
-    assert set(LABEL_POLICIES) == {"zeros", "ones", "ignore", "blank_ignore"}
+
+
+def test_the_settings_know_the_same_policies():
+    assert get_args(ClassifierSettings.model_fields["label_policy"].annotation) == tuple(LABEL_POLICIES)

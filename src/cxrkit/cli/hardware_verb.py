@@ -9,6 +9,6 @@ def hardware() -> None:
     from cxrkit.models.ops.dcnv3 import choose_backend
 
     found = detect_hardware()
-    operator = choose_backend(choose_device(found).name)
     typer.echo(describe_hardware(found))
+    operator = choose_backend(choose_device(found).name)
     typer.echo(f"dcnv3      {operator.name}: {operator.reason}")

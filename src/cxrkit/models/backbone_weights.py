@@ -138,7 +138,8 @@ def _in_own_names(state: State, expected: nn.Module, path: Path, name: str) -> S
 
 def _require_fit(state: State, expected: nn.Module, path: Path, name: str) -> None:
     """Checks that every weight of the network is in the file; the file may hold a head besides."""
-    own = {key: value for key, value in expected.state_dict().items() if key not in _head_names(expected)}
+    head = _head_names(expected)
+    own = {key: value for key, value in expected.state_dict().items() if key not in head}
     missing = sorted(set(own) - set(state))
     reshaped = sorted(key for key in set(own) & set(state) if own[key].shape != state[key].shape)
     stem = _stem_names(expected)
@@ -156,8 +157,11 @@ def _require_fit(state: State, expected: nn.Module, path: Path, name: str) -> No
 
 
 def _head_names(model: Any) -> set[str]:
-    head = {id(weight) for weight in model.get_classifier().parameters()}
-    return {name for name, weight in model.named_parameters() if id(weight) in head}
+    head = model.get_classifier()
+    # Distilled transformers have two.
+    parts = head if isinstance(head, tuple | list) else (head,)
+    own = {id(weight) for part in parts for weight in part.parameters()}
+    return {name for name, weight in model.named_parameters() if id(weight) in own}
 
 
 def _stem_names(model: nn.Module) -> set[str]:

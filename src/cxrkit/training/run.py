@@ -97,17 +97,14 @@ def run_training(
     )
     patience.trainer = trainer
     train(trainer)
-    is_first = trainer.is_world_process_zero()
     if trainer.best is None:
         best.update(metrics=trainer.latest, step=trainer.state.global_step)
-        if is_first:
+    if trainer.is_world_process_zero():
+        if trainer.best is None:
             keep_best(trainer.latest, trainer.state.global_step)
-    if is_first:
         publish(run_dir / BEST_MODEL, training.hub_model_id)
-    return TrainedRun(
-        run_dir, run_dir / BEST_MODEL, defined_or_none(best["metrics"]), best["step"],
-        chosen=trainer.best is not None,
-    )  # fmt: skip
+    metrics, step = defined_or_none(best["metrics"]), best["step"]
+    return TrainedRun(run_dir, run_dir / BEST_MODEL, metrics, step, chosen=trainer.best is not None)
 
 
 def _training_batches(settings: Settings, films: FilmDataset, collate: Collate) -> DataLoader[Any]:

@@ -53,7 +53,8 @@ class InternImage(nn.Module):
     ) -> None:
         super().__init__()
         widths = [channels * 2**level for level in range(len(depths))]
-        _require_sizes(widths, depths, groups, global_pool)
+        _require_sizes(widths, depths, groups)
+        _require_pooling(global_pool, num_classes)
         self.num_classes, self.in_chans, self.drop_rate = num_classes, in_chans, drop_rate
         self.num_features, self.head_hidden_size = widths[-1], HEAD_WIDTH * channels
         self.global_pool = global_pool
@@ -150,8 +151,9 @@ class InternImage(nn.Module):
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replaces the last layer by a new one for another number of classes."""
-        self.num_classes = num_classes
-        self.global_pool = self.global_pool if global_pool is None else global_pool
+        pool = self.global_pool if global_pool is None else global_pool
+        _require_pooling(pool, num_classes)
+        self.num_classes, self.global_pool = num_classes, pool
         self.head = nn.Linear(self.head_hidden_size, num_classes) if num_classes else nn.Identity()
         self.head.apply(_initialise)
 
@@ -165,21 +167,20 @@ class InternImage(nn.Module):
         fine = [(r"^levels\.(\d+)\.blocks\.(\d+)", None), (r"^levels\.(\d+)\.(?:norm|downsample)", (99999,))]
         return {"stem": r"^patch_embed", "blocks": r"^levels\.(\d+)" if coarse else fine}
 
-    def no_weight_decay(self) -> set[str]:
-        """Gives names of weights that must not decay; timm leaves out biases and norms by itself."""
-        return {name for name, _ in self.named_parameters() if name.endswith(("gamma1", "gamma2"))}
 
-
-def _require_sizes(
-    widths: Sequence[int], depths: Sequence[int], groups: Sequence[int], global_pool: str
-) -> None:
+def _require_sizes(widths: Sequence[int], depths: Sequence[int], groups: Sequence[int]) -> None:
     if len(groups) != len(depths):
         raise ValueError(f"one number of groups per level: {len(depths)} depths, {len(groups)} groups")
     for width, parts in zip(widths, groups, strict=True):
         if width % parts:
             raise ValueError(f"{width} channels cannot be divided into {parts} groups")
+
+
+def _require_pooling(global_pool: str, num_classes: int) -> None:
     if global_pool not in ("avg", ""):
         raise ValueError(f"global_pool must be 'avg' or '', not {global_pool!r}")
+    if num_classes and not global_pool:
+        raise ValueError("a map without pooling has no classes: global_pool='' needs num_classes=0")
 
 
 def _initialise(part: nn.Module) -> None:

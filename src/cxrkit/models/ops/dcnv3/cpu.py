@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cxrkit.models.ops.dcnv3.cpu_kernel import kernels
+from cxrkit.models.ops.dcnv3.cpu_kernel import backward_loop, forward_loop
 from cxrkit.models.ops.dcnv3.cpu_team import run_on_team
 from cxrkit.models.ops.dcnv3.window import Window
 
@@ -14,9 +14,8 @@ def forward(value: Tensor, offset: Tensor, mask: Tensor, window: Window) -> Tens
     batch, rows, columns = mask.shape[:3]
     source, shifts, weights = (_flat(tensor) for tensor in (value, offset, mask))
     out = torch.empty(batch * rows * columns * value.shape[3], dtype=_computed_in(value))
-    loop = kernels(window.group_channels)[0]
     own = (out.numpy(), source, shifts, weights, *_geometry(value, mask, window))
-    run_on_team(loop, own, batch * window.groups)
+    run_on_team(forward_loop(window.group_channels), own, batch * window.groups)
     return out.view(batch, rows, columns, value.shape[3]).to(value.dtype)
 
 
@@ -31,9 +30,8 @@ def backward(
         torch.empty(mask.shape, dtype=kind),
     )
     inputs = [_flat(tensor) for tensor in (grad, value, offset, mask)]
-    loop = kernels(window.group_channels)[1]
     own = (*inputs, *(each.view(-1).numpy() for each in gradients), *_geometry(value, mask, window))
-    run_on_team(loop, own, len(value) * window.groups)
+    run_on_team(backward_loop(window.group_channels), own, len(value) * window.groups)
     by_value, by_offset, by_mask = (each.to(value.dtype) for each in gradients)
     return by_value, by_offset, by_mask
 

@@ -13,8 +13,6 @@ from numba.extending import intrinsic
 
 # Sums may be taken in any order, and a product and a sum in one instruction.
 _FAST = ("reassoc", "contract", "nsz")
-
-
 CORNERS = 4  # pixels around a place
 
 
@@ -54,14 +52,12 @@ def _pairs(builder: Any, starts: Any, weights: Any) -> Any:
     return zip(cgutils.unpack_tuple(builder, starts), cgutils.unpack_tuple(builder, weights), strict=True)
 
 
-def make_steps(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Makes the two steps for groups of `width` channels.
+def make_gather(width: int) -> Callable[..., Any]:
+    """Makes the step of the forward pass for groups of `width` channels.
 
     Returns:
         `gather(out, o, value, starts, weights, count)` writes the sum of weighted rows of `value`, four for
-        each of `count` points, to the row of `out` at `o`;
-        `scatter(value, grad_value, grad, o, starts, weights)` adds the weighted row of `grad` to four rows of
-        `grad_value` and returns the products of that row with the four rows of `value`.
+        each of `count` points, to the row of `out` at `o`.
     """
 
     @intrinsic
@@ -90,11 +86,22 @@ def make_steps(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
         return types.void(out, o, value, starts, weights, count), code
 
+    return gather
+
+
+def make_scatter(width: int) -> Callable[..., Any]:
+    """Makes the step of the backward pass for groups of `width` channels.
+
+    Returns:
+        `scatter(value, grad_value, grad, o, starts, weights)` adds the weighted row of `grad` at `o` to four
+        rows of `grad_value` and returns the products of that row with the four rows of `value`.
+    """
+
     @intrinsic
     def scatter(
         typing: Any, value: Any, grad_value: Any, grad: Any, o: Any, starts: Any, weights: Any
     ) -> Any:
-        result = types.UniTuple(value.dtype, 4)
+        result = types.UniTuple(value.dtype, CORNERS)
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             own = _Row(context, builder, grad, arguments[2], arguments[3], width)
@@ -115,4 +122,4 @@ def make_steps(width: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
         return result(value, grad_value, grad, o, starts, weights), code
 
-    return gather, scatter
+    return scatter

@@ -10,39 +10,45 @@ import triton.language as tl
 
 
 @triton.jit
-def _place(offset, places, steps, at, cell, point, columns, rows, live, kind: tl.constexpr):
-    """Gives x and y of one point of some windows."""
-    column = (cell % columns).to(kind)
-    row = ((cell // columns) % rows).to(kind)
+def _point(
+    offset, mask, places, steps, cell, at, point, height, breadth, rows, columns, live, kind: tl.constexpr
+):
+    """Gives a point of some windows: its left upper pixel, the way from there, if it counts, its mask."""
     scale = tl.load(steps + 2)
-    x = column * tl.load(steps) + tl.load(places + 2 * point)
-    y = row * tl.load(steps + 1) + tl.load(places + 2 * point + 1)
+    x = (cell % columns).to(kind) * tl.load(steps) + tl.load(places + 2 * point)
+    y = ((cell // columns) % rows).to(kind) * tl.load(steps + 1) + tl.load(places + 2 * point + 1)
     x += tl.load(offset + 2 * at, mask=live, other=0.0).to(kind) * scale
     y += tl.load(offset + 2 * at + 1, mask=live, other=0.0).to(kind) * scale
-    return x, y
+    inside = live & (x > -1) & (x < breadth) & (y > -1) & (y < height)
+    x, y = tl.where(inside, x, 0.0), tl.where(inside, y, 0.0)
+    left, top = tl.floor(x), tl.floor(y)
+    weight = tl.load(mask + at, mask=live, other=0.0).to(kind)
+    return left.to(tl.int64), top.to(tl.int64), x - left, y - top, inside, weight
 
 
 @triton.jit
-def _corner(
-    value,
-    film,
-    column,
-    row,
-    group,
-    channel,
-    height,
-    breadth,
-    groups,
-    width: tl.constexpr,
-    inside,
-    kind: tl.constexpr,
-):
-    """Gives the addresses of one pixel's channels for some windows, where it is there, and its values."""
+def _pixel(value, film, column, row, group, height, breadth, groups, inside, width: tl.constexpr,
+           lanes: tl.constexpr, kind: tl.constexpr):  # fmt: skip
+    """Gives the addresses of a pixel's channels for some windows, which of them are there, and the values."""
+    channel = tl.arange(0, lanes)
     there = inside & (column >= 0) & (column < breadth) & (row >= 0) & (row < height)
     start = (((film * height + row) * breadth + column) * groups + group) * width
     address = start[:, None] + channel[None, :]
     known = there[:, None] & (channel < width)[None, :]
     return address, known, tl.load(value + address, mask=known, other=0.0).to(kind)
+
+
+@triton.jit
+def _square(value, film, x, y, group, height, breadth, groups, inside, width: tl.constexpr,
+            lanes: tl.constexpr, kind: tl.constexpr):  # fmt: skip
+    """Gives the four pixels of which (x, y) is the left upper one: addresses, which are there, values."""
+    a00, k00, v00 = _pixel(value, film, x, y, group, height, breadth, groups, inside, width, lanes, kind)
+    a01, k01, v01 = _pixel(value, film, x + 1, y, group, height, breadth, groups, inside, width, lanes, kind)
+    a10, k10, v10 = _pixel(value, film, x, y + 1, group, height, breadth, groups, inside, width, lanes, kind)
+    a11, k11, v11 = _pixel(
+        value, film, x + 1, y + 1, group, height, breadth, groups, inside, width, lanes, kind
+    )
+    return a00, a01, a10, a11, k00, k01, k10, k11, v00, v01, v10, v11
 
 
 @triton.jit
@@ -59,24 +65,11 @@ def forward_kernel(
     total = tl.zeros((block, lanes), dtype=kind)
     for point in range(points):
         at = (cell * groups + group) * points + point
-        x, y = _place(offset, places, steps, at, cell, point, columns, rows, live, kind)
-        inside = live & (x > -1) & (x < breadth) & (y > -1) & (y < height)
-        weight = tl.load(mask + at, mask=live, other=0.0).to(kind)
-        x, y = tl.where(inside, x, 0.0), tl.where(inside, y, 0.0)
-        left, top = tl.floor(x), tl.floor(y)
-        right, low = x - left, y - top
-        column, row = left.to(tl.int64), top.to(tl.int64)
-        _, _, v00 = _corner(
-            value, film, column, row, group, channel, height, breadth, groups, width, inside, kind
+        x, y, right, low, inside, weight = _point(
+            offset, mask, places, steps, cell, at, point, height, breadth, rows, columns, live, kind
         )
-        _, _, v01 = _corner(
-            value, film, column + 1, row, group, channel, height, breadth, groups, width, inside, kind
-        )
-        _, _, v10 = _corner(
-            value, film, column, row + 1, group, channel, height, breadth, groups, width, inside, kind
-        )
-        _, _, v11 = _corner(
-            value, film, column + 1, row + 1, group, channel, height, breadth, groups, width, inside, kind
+        _, _, _, _, _, _, _, _, v00, v01, v10, v11 = _square(
+            value, film, x, y, group, height, breadth, groups, inside, width, lanes, kind
         )
         upper = v00 * (1 - right)[:, None] + v01 * right[:, None]
         lower = v10 * (1 - right)[:, None] + v11 * right[:, None]
@@ -102,24 +95,11 @@ def backward_kernel(
     own = tl.load(grad + address, mask=live[:, None] & (channel < width)[None, :], other=0.0).to(kind)
     for point in range(points):
         at = (cell * groups + group) * points + point
-        x, y = _place(offset, places, steps, at, cell, point, columns, rows, live, kind)
-        inside = live & (x > -1) & (x < breadth) & (y > -1) & (y < height)
-        weight = tl.load(mask + at, mask=live, other=0.0).to(kind)
-        x, y = tl.where(inside, x, 0.0), tl.where(inside, y, 0.0)
-        left, top = tl.floor(x), tl.floor(y)
-        right, low = x - left, y - top
-        column, row = left.to(tl.int64), top.to(tl.int64)
-        a00, k00, v00 = _corner(
-            value, film, column, row, group, channel, height, breadth, groups, width, inside, kind
+        x, y, right, low, inside, weight = _point(
+            offset, mask, places, steps, cell, at, point, height, breadth, rows, columns, live, kind
         )
-        a01, k01, v01 = _corner(
-            value, film, column + 1, row, group, channel, height, breadth, groups, width, inside, kind
-        )
-        a10, k10, v10 = _corner(
-            value, film, column, row + 1, group, channel, height, breadth, groups, width, inside, kind
-        )
-        a11, k11, v11 = _corner(
-            value, film, column + 1, row + 1, group, channel, height, breadth, groups, width, inside, kind
+        a00, a01, a10, a11, k00, k01, k10, k11, v00, v01, v10, v11 = _square(
+            value, film, x, y, group, height, breadth, groups, inside, width, lanes, kind
         )
         share = own * weight[:, None]
         tl.atomic_add(grad_value + a00, share * ((1 - right) * (1 - low))[:, None], mask=k00)
