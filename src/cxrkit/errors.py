@@ -14,6 +14,7 @@ class CxrkitError(Exception):
     """
 
     exit_code = 2
+    label = "error"
 
     def __init__(self, problem: str, *, expected: str = "", found: str = "", next_step: str = "") -> None:
         super().__init__(problem)
@@ -59,6 +60,14 @@ class AnalysisMissingError(CxrkitError):
 
 class TrainingDivergedError(CxrkitError):
     """Losses or gradients stayed without a finite value; training was stopped."""
+
+
+class TrainingStopped(CxrkitError):  # noqa: N818 - nothing went wrong
+    """Training was asked to stop by a signal; a checkpoint of the last update was saved."""
+
+    # Of sysexits.h: try again later. SLURM scripts requeue on it.
+    exit_code = 75
+    label = "stopped"
 
 
 class WeightsError(CxrkitError):

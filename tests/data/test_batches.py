@@ -7,7 +7,7 @@ import torch
 from cxrkit.config import load_settings
 from cxrkit.data.batches.dataset import Collate
 from cxrkit.data.batches.loading import evaluation_films, labelled_films, make_loader, training_films
-from cxrkit.data.batches.sampling import EpochSampler, draw_questions, draw_transform
+from cxrkit.data.batches.sampling import EpochSampler, Variation, draw_questions, draw_transform
 from cxrkit.data.batches.selection import Filters, select_films, select_questions
 from cxrkit.data.batches.targets import to_pixels, to_relative, unpack_bits
 from cxrkit.data.batches.transforms import prepare_images, transform_boxes
@@ -214,13 +214,13 @@ def blank_films(index, store, settings, share, **more):
 
 
 def test_a_share_of_training_films_is_shown_empty_and_unmoved(index, store, settings):
-    films = blank_films(index, store, settings, 0.3, augment=True)
+    films = blank_films(index, store, settings, 0.3, variation=Variation())
     batch = films.__getitems__([(epoch, film) for epoch in range(4) for film in range(len(films))])
     empty = ~batch.images.any(axis=(1, 2))
     assert empty.mean() == pytest.approx(0.3, abs=0.08)
     assert not batch.transforms[empty].any()
     assert batch.transforms[~empty].any(axis=1).all()
-    again = blank_films(index, store, settings, 0.3, augment=True)[(2, 5)]
+    again = blank_films(index, store, settings, 0.3, variation=Variation())[(2, 5)]
     assert np.array_equal(again.images[0], batch.images[2 * len(films) + 5])
     without = blank_films(index, store, settings, 0.0).__getitems__([(0, film) for film in range(len(films))])
     assert without.images.any(axis=(1, 2)).all()

@@ -92,7 +92,7 @@ def _end_with(error: CxrkitError) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    message = Text.assemble(("error: ", "bold red"), _told(error))
+    message = Text.assemble((f"{error.label}: ", "bold red"), _told(error))
     Console(stderr=True, highlight=False).print(message, soft_wrap=True)
     sys.exit(error.exit_code)
 

@@ -78,7 +78,15 @@ class DataSettings(Section):
         "what can be said without a film, which the blank-image control then shows",
     )
     augment: values.Switch = Field(
-        default=True, description="vary training films a little at random, boxes moving with them"
+        default=True,
+        description="vary training films a little at random, boxes moving with them: turn, zoom and shift "
+        "so that the film stays in the picture, never a flip",
+    )
+    vary_intensity: values.Switch = Field(
+        default=True, description="change brightness and contrast too, when films are varied"
+    )
+    erased_share: values.Fraction = Field(
+        default=0.25, description="share of the varied films of which a rectangle is hidden (random erasing)"
     )
 
     @field_validator("question_types")

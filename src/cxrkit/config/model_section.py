@@ -29,6 +29,10 @@ class ModelSettings(Section):
         default=True,
         description="start the backbone from published weights, a weights file, or random ones (false)",
     )
+    dcnv3_backend: values.DCNv3Backend = Field(
+        default="auto",
+        description="what computes the core operator of InternImage; `cxrkit hardware` shows what auto takes",
+    )
     text_encoder: values.Text = Field(
         default="emilyalsentzer/Bio_ClinicalBERT",
         description="a BERT-like hub name or local folder, or scratch:tiny, :small, :base (random weights)",
@@ -127,6 +131,10 @@ class ClassifierSettings(Section):
     pretrained: values.Pretrained = Field(
         default=True,
         description="start the backbone from published weights, a weights file, or random ones (false)",
+    )
+    dcnv3_backend: values.DCNv3Backend = Field(
+        default="auto",
+        description="what computes the core operator of InternImage; `cxrkit hardware` shows what auto takes",
     )
     drop_rate: values.DropProbability = Field(default=0.0, description="dropout before the classifier's head")
     drop_path_rate: values.DropProbability = Field(

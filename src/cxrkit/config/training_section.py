@@ -22,6 +22,11 @@ class CommonTrainingSettings(Section):
     learning_rate: values.Positive = Field(
         default=5e-5, description="highest learning rate, after the warm-up"
     )
+    learning_rate_batch: values.CountOrNone = Field(
+        default=None,
+        description="films per update that learning_rate is meant for: it is scaled in proportion to those "
+        "there are (batch, accumulation and processes together); null = taken as it is",
+    )
     lr_scheduler_type: values.LrSchedule = Field(
         default="linear", description="how it falls after the warm-up"
     )
@@ -42,8 +47,25 @@ class CommonTrainingSettings(Section):
     logging_steps: values.Count = Field(default=100, description="updates between two log lines")
     eval_steps: values.Count = Field(default=2500, description="updates between two validations")
     save_steps: values.Count = Field(default=5000, description="updates between two checkpoints")
+    save_epochs: values.CountOrZero = Field(
+        default=0, description="passes over the films between two checkpoints; 0 = by save_steps"
+    )
     save_total_limit: values.Count = Field(
         default=5, description="checkpoints kept; the best model is always kept"
+    )
+    resume_from_checkpoint: values.TextOrNone = Field(
+        default=None,
+        description="go on from a checkpoint: its path, or auto for the newest whole one of output_dir, "
+        "from the start when there is none; null = a new run",
+    )
+    ema_decay: values.Decay = Field(
+        default=0.0,
+        description="keep a moving average of the weights, validated and saved beside them; 0 = none, "
+        "0.9999 is usual for long trainings",
+    )
+    freeze_backbone_epochs: values.CountOrZero = Field(
+        default=0,
+        description="passes over the films in which the visual backbone keeps its weights; 0 = none",
     )
     metric_for_best_model: values.Text = Field(
         default="accuracy", description="validation metric that chooses the best model"
@@ -101,6 +123,11 @@ class ClassifyTrainingSettings(CommonTrainingSettings):
     )
     metric_for_best_model: values.Text = Field(
         default="mean_auroc", description="validation metric that chooses the best model"
+    )
+    pos_weight: values.PositiveWeights = Field(
+        default=None,
+        description="weight of the positives in the loss; balanced = negatives / positives of the training "
+        "films, by finding; findings not named have 1",
     )
     layer_decay: values.LayerDecay = Field(
         default=1.0,

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from cxrkit.vocabulary import FINDINGS
+
 PLACEHOLDER_ROOT = Path("/path/to")
 
 QualityGrade: TypeAlias = Literal["A++", "A+", "A", "B", "C", "D", "all"]
@@ -16,6 +18,7 @@ SceneGraphSource: TypeAlias = Literal["predicted", "anatomy", "oracle", "none"]
 GreyInput: TypeAlias = Literal["repeat", "average"]
 RoiSource: TypeAlias = Literal["roi", "global", "both"]
 LrSchedule: TypeAlias = Literal["cosine", "linear", "constant"]
+DCNv3Backend: TypeAlias = Literal["auto", "cpu", "triton", "reference"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ def _expand_user(value: object) -> object:
 def _require_text(value: str) -> str:
     if not value.strip():
         raise ValueError("a text that is not empty")
+    return value
+
+
+def _require_findings(value: dict[str, float]) -> dict[str, float]:
+    unknown = [name for name in value if name not in FINDINGS]
+    if unknown:
+        raise ValueError(f"names of findings, which {unknown[0]!r} is not; known: {', '.join(FINDINGS)}")
     return value
 
 
@@ -60,6 +70,7 @@ NotNegative = Annotated[float, Field(ge=0), Expectation("a number, 0 or more")]
 Fraction = Annotated[float, Field(ge=0, le=1), Expectation("a number from 0 to 1")]
 DropProbability = Annotated[float, Field(ge=0, lt=1), Expectation("a probability: 0 or more, below 1")]
 ShareOfFilms = Annotated[float, Field(ge=0, le=0.5), Expectation("a number from 0 to 0.5")]
+Decay = Annotated[float, Field(ge=0, lt=1), Expectation("a number from 0 to 1, below 1")]
 LayerDecay = Annotated[float, Field(gt=0, le=1), Expectation("a number above 0, at most 1")]
 Switch = Annotated[bool, Expectation("true or false")]
 Text = Annotated[str, AfterValidator(_require_text), Expectation("a text")]
@@ -67,6 +78,10 @@ TextOrNone = Annotated[Text | None, Expectation("a text, or null")]
 PathSetting = Annotated[Path, Strict(False), BeforeValidator(_expand_user), Expectation("a path")]
 Pretrained = Annotated[
     bool | Text, Expectation("true, false, or the path of a weights file (a text that is not empty)")
+]
+PositiveWeights = Annotated[
+    Literal["balanced"] | Annotated[dict[str, Positive], AfterValidator(_require_findings)] | None,
+    Expectation("null, balanced, or a mapping of findings to numbers above 0"),
 ]
 ThreeNumbers = Annotated[
     tuple[float, float, float], Strict(False), Expectation("a list of 3 numbers, one per channel")

@@ -37,14 +37,33 @@ def targets_of_labels(labels: Tensor, policy: str) -> tuple[Tensor, Tensor]:
     return target.to(torch.float32), counted
 
 
-def label_loss(logits: Tensor, labels: Tensor, policy: str) -> Tensor:
+def balanced_weights(labels: Tensor, policy: str) -> Tensor:
+    """Gives the weight of positives with which either value of a finding counts alike: negatives / positives.
+
+    Args:
+        labels: `[N, 14]`, see `targets_of_labels`.
+        policy: one of `LABEL_POLICIES`.
+
+    Returns:
+        `[14]`; 1 for a finding without positives or without negatives, which cannot be balanced.
+    """
+    target, counted = targets_of_labels(labels, policy)
+    positives, negatives = (target * counted).sum(0), ((1 - target) * counted).sum(0)
+    both = (positives > 0) & (negatives > 0)
+    return torch.where(both, negatives / positives.clamp(min=1), torch.ones_like(positives))
+
+
+def label_loss(logits: Tensor, labels: Tensor, policy: str, pos_weight: Tensor | None = None) -> Tensor:
     """Gives the mean binary cross-entropy over the labels that count; 0 when none does.
 
     Args:
         logits: `[B, 14]`.
         labels: see `targets_of_labels`.
         policy: one of `LABEL_POLICIES`.
+        pos_weight: `[14]` weight of the positives of each finding; None for 1.
     """
     target, counted = targets_of_labels(labels, policy)
-    losses = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(
+        logits.float(), target, reduction="none", pos_weight=pos_weight
+    )
     return (losses * counted).sum() / counted.sum().clamp(min=1)

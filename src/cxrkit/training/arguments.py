@@ -37,7 +37,8 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     precision = choose_precision(half_precision=training.fp16)
     logger.info("precision %s: %s", precision.name, precision.reason)
     eval_steps = max(1, min(training.eval_steps, steps_per_epoch))
-    save_steps = max(1, min(training.save_steps, steps_per_epoch))
+    asked = training.save_epochs * steps_per_epoch or min(training.save_steps, steps_per_epoch)
+    save_steps = max(1, asked)
     if (eval_steps, save_steps) != (training.eval_steps, training.save_steps):
         logger.info(
             "one epoch has %d steps: validating every %d, saving every %d",
@@ -45,11 +46,18 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
             eval_steps,
             save_steps,
         )
+    rate = learning_rate(settings)
+    if rate != training.learning_rate:
+        logger.info(
+            "learning rate %.3g: training.learning_rate for %d films per update",
+            rate,
+            films_per_update(settings),
+        )
     arguments = TrainingArguments(
         output_dir=str(training.output_dir),
         per_device_train_batch_size=training.batch_size_per_gpu,
         gradient_accumulation_steps=training.gradient_accumulation_steps,
-        learning_rate=training.learning_rate,
+        learning_rate=rate,
         lr_scheduler_type=training.lr_scheduler_type,
         weight_decay=training.weight_decay,
         warmup_steps=training.warmup_ratio,
@@ -77,6 +85,20 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     )
     _keep_to_one_gpu(arguments)
     return arguments
+
+
+def films_per_update(settings: Settings) -> int:
+    """Gives the films of an update: batch, accumulation and processes together."""
+    training, processes = settings.training, int(os.environ.get("WORLD_SIZE", "1"))
+    return training.batch_size_per_gpu * training.gradient_accumulation_steps * processes
+
+
+def learning_rate(settings: Settings) -> float:
+    """Gives the highest learning rate, scaled to the films per update where the settings say so."""
+    training = settings.training
+    if training.learning_rate_batch is None:
+        return training.learning_rate
+    return training.learning_rate * films_per_update(settings) / training.learning_rate_batch
 
 
 def _keep_to_one_gpu(arguments: TrainingArguments) -> None:

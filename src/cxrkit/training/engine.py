@@ -1,26 +1,45 @@
-"""The Hugging Face Trainer with our batches, loss parts, validation and best model."""
+"""The Hugging Face Trainer with our batches, loss parts, validation, best models and whole checkpoints."""
 
 import json
-import logging
-import math
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
+from cxrkit.training.checkpoints import finish_checkpoint, remove_older, unfinished_path
 from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update
-from cxrkit.training.run_folder import METRICS_FILE, defined_or_none
+from cxrkit.training.weight_average import WeightAverage
 
-logger = logging.getLogger(__name__)
-
-Progress = Callable[[str, int, int], None]
 Validate = Callable[[nn.Module, torch.device], dict[str, float]]
-LOWER_IS_BETTER = frozenset({"loss"})
+WEIGHTS, AVERAGE, OWN_STATE = "model.safetensors", "average.safetensors", "cxrkit_state.json"
+TRAINER_STATE = "trainer_state.json"
+
+
+@dataclass
+class Outcome:
+    """What a training judges and keeps.
+
+    Attributes:
+        validate: computes validation metrics.
+        best: decides which models are kept.
+        average: of the weights, validated beside them; None for none.
+        run: what the run is, written into each checkpoint's manifest.
+    """
+
+    validate: Validate
+    best: BestModels
+    average: WeightAverage | None
+    run: dict[str, Any]
 
 
 class CxrkitTrainer(Trainer):
@@ -30,9 +49,7 @@ class CxrkitTrainer(Trainer):
         module: a module giving `{"loss": ..., "parts": {...}}`.
         arguments: the engine's arguments.
         loader: the training batches.
-        validate: computes validation metrics; None when there is no validation film.
-        keep_best: writes the best model; called with the metrics that made it the best.
-        metric: name of the validation metric that decides.
+        outcome: what is judged and kept.
         callbacks: told of every step.
         parameter_groups: groups of weights with learning rates of their own; None = the engine's.
         max_skipped_steps: updates in a row without a finite loss and gradient before training stops.
@@ -43,9 +60,7 @@ class CxrkitTrainer(Trainer):
         module: nn.Module,
         arguments: TrainingArguments,
         loader: DataLoader[Any],
-        validate: Validate,
-        keep_best: Callable[[dict[str, float], int], None],
-        metric: str,
+        outcome: Outcome,
         callbacks: list[TrainerCallback],
         *,
         max_skipped_steps: int,
@@ -61,15 +76,13 @@ class CxrkitTrainer(Trainer):
         )
         self.remove_callback(PrinterCallback)
         self.loader = loader
-        self.validate = validate
-        self.keep_best = keep_best
-        self.metric = metric
-        self.best: float | None = None
+        self.outcome = outcome
         self.latest: dict[str, float] = {}
         self._part_sums: dict[str, Tensor] = {}
         self._part_steps = 0
         self.guard = FiniteGuard(max_skipped_steps)
         self.parameter_groups = parameter_groups
+        self._own: dict[str, Any] | None = None
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Makes the optimizer, over our own groups of weights when there are any."""
@@ -80,7 +93,7 @@ class CxrkitTrainer(Trainer):
         return optimizer
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Gives our own loader; its sampler is told the epoch by the engine."""
+        """Gives our own loader."""
         prepared: DataLoader[Any] = self.accelerator.prepare(self.loader)
         return prepared
 
@@ -132,78 +145,96 @@ class CxrkitTrainer(Trainer):
         history[-1] = defined_or_none(history[-1])
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Validates, logs, and keeps the model when it is the best so far."""
+        """Validates each kind of weights, logs, and keeps what is the best so far."""
         module = self.accelerator.unwrap_model(self.model)
-        metrics = self.validate(module, self.args.device)
-        self.latest = metrics
-        named = {f"eval_{name}": value for name, value in metrics.items()}
+        validated = {}
+        for kind in self.outcome.best.kinds:
+            with self._weights(kind):
+                validated[kind] = self.outcome.validate(module, self.args.device)
+        self.latest = validated[RAW]
+        named = {f"eval_{name}": value for name, value in validated[RAW].items()}
+        named |= {f"eval_average_{name}": value for name, value in validated.get(AVERAGED, {}).items()}
         self.log(named)
-        # A head without validation questions has no value: then no model is better than another. The answers
-        # of a network whose loss is not finite mean nothing.
-        is_sound = math.isfinite(metrics["loss"])
-        value = metrics.get(self.metric, float("nan")) if is_sound else float("nan")
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
-        if value == value and (self.best is None or sign * value > sign * self.best):
-            self.best = value
-            if self.is_world_process_zero():
-                self.keep_best(metrics, self.state.global_step)
+        self.outcome.best.see(validated, self.state.global_step, write=self._weights)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         module.train()
         return named
 
+    def _weights(self, kind: str) -> AbstractContextManager[None]:
+        if kind == RAW or self.outcome.average is None:
+            return nullcontext()
+        return self.outcome.average.applied(self.accelerator.unwrap_model(self.model))
+
+    @property
+    def run_dir(self) -> Path:
+        """The run's folder."""
+        return Path(str(self.args.output_dir))
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Writes a checkpoint beside its place and moves it there when every process is done with its part.
+
+        The engine's own way writes in place, and its arguments, with the hub's token, into a pickle.
+        """
+        run_dir, step = self.run_dir, self.state.global_step
+        folder = unfinished_path(run_dir, step)
+        if self.is_world_process_zero():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        self.accelerator.wait_for_everyone()
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        if self.is_world_process_zero():
+            self._save_own_parts(folder)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            finish_checkpoint(run_dir, step, self.outcome.run)
+            remove_older(run_dir, self.args.save_total_limit or 1)
+        self.accelerator.wait_for_everyone()
+
+    def _save_own_parts(self, folder: Path) -> None:
+        save_model(self.accelerator.unwrap_model(self.model), str(folder / WEIGHTS))
+        if self.outcome.average is not None:
+            save_file(self.outcome.average.state(), folder / AVERAGE)
+        self.state.save_to_json(str(folder / TRAINER_STATE))
+        own = {
+            "best": self.outcome.best.state(),
+            "skipped": [self.guard.skipped, self.guard.in_a_row],
+            "unlogged": [float(self._tr_loss), self._globalstep_last_logged, self._part_steps],
+            "unlogged_parts": {name: float(value) for name, value in self._part_sums.items()},
+        }
+        (folder / OWN_STATE).write_text(json.dumps(own) + "\n", encoding="utf-8")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        self.load_weights(Path(resume_from_checkpoint))
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Loads the weights of a checkpoint; every one must be there, which the engine does not ask for."""
+        load_model(self.accelerator.unwrap_model(self.model), checkpoint / WEIGHTS)
+
+    def load_own_state(self, checkpoint: Path) -> None:
+        """Loads what the engine does not know of: best models, average, left out updates.
+
+        Args:
+            checkpoint: a whole one, of this run.
+        """
+        self._own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
+        self.outcome.best.load(self._own["best"])
+        self.guard.skipped, self.guard.in_a_row = self._own["skipped"]
+        if self.outcome.average is not None:
+            self.outcome.average.load(load_file(checkpoint / AVERAGE))
+
+    def go_on_logging(self) -> None:
+        """Takes up the losses that were not logged before the checkpoint; called when training begins."""
+        if self._own is None:
+            return
+        loss, self._globalstep_last_logged, self._part_steps = self._own["unlogged"]
+        self._tr_loss += loss
+        self._part_sums = {
+            name: torch.tensor(value, device=self.args.device)
+            for name, value in self._own["unlogged_parts"].items()
+        }
+
 
 def _finite_or_zero(value: Tensor) -> Tensor:
     return torch.where(torch.isfinite(value), value, torch.zeros_like(value))
-
-
-class MetricsFile(TrainerCallback):
-    """Appends everything that is logged to `metrics.jsonl`."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self.path = run_dir / METRICS_FILE
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Writes one line."""
-        if state.is_world_process_zero and logs:
-            with self.path.open("a", encoding="utf-8") as file:
-                line = {"step": state.global_step, **defined_or_none(logs)}
-                file.write(json.dumps(line, allow_nan=False) + "\n")
-
-
-class StepProgress(TrainerCallback):
-    """Reports every step to whoever shows progress."""
-
-    def __init__(self, stage: str, progress: Progress) -> None:
-        self.stage = stage
-        self.progress = progress
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Tells the steps done and their number."""
-        self.progress(self.stage, state.global_step, state.max_steps)
-
-
-def train(trainer: CxrkitTrainer) -> dict[str, float]:
-    """Trains to the end and validates once more when the last step was not validated.
-
-    Returns:
-        The metrics of the last validation.
-    """
-    trainer.train()
-    last = trainer.state.log_history[-2:] if trainer.state.log_history else []
-    validated = any(entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last)
-    if not validated:
-        trainer.evaluate()
-    if trainer.best is None:
-        logger.warning("no validation value of %s: the last model is kept", trainer.metric)
-    else:
-        logger.info("best %s on the validation split: %.4f", trainer.metric, trainer.best)
-    return trainer.latest

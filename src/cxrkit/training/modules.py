@@ -95,11 +95,19 @@ class VQAModule(nn.Module):
 
 
 class ClassifierModule(nn.Module):
-    """The 14-label classifier with its loss under the label policy of its configuration."""
+    """The 14-label classifier with its loss under the label policy of its configuration.
 
-    def __init__(self, network: CXRClassifier) -> None:
+    Args:
+        network: the model.
+        pos_weight: `[14]` weight of the positives of each finding in the loss; None for 1.
+    """
+
+    pos_weight: Tensor | None
+
+    def __init__(self, network: CXRClassifier, pos_weight: Tensor | None = None) -> None:
         super().__init__()
         self.network = network
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Gives `loss`, `logits [B, 14]` and `target [B, 14]`, by which every policy is validated alike."""
@@ -113,6 +121,6 @@ class ClassifierModule(nn.Module):
             batch.get("image_side"),
         )
         logits = self.network(images)
-        loss = label_loss(logits, batch["chexpert"], config.label_policy)
+        loss = label_loss(logits, batch["chexpert"], config.label_policy, self.pos_weight)
         target = (batch["chexpert"] == 1).float()
         return {"loss": loss, "parts": {"labels": loss}, "logits": logits, "target": target}

@@ -1,6 +1,9 @@
-"""Runs the engine for either task: arguments, callbacks, best model, publishing."""
+"""Runs the engine for either task: arguments, callbacks, best models, going on, publishing."""
 
-from collections.abc import Callable, Sequence
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,105 +16,123 @@ from cxrkit.config import Settings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import make_loader
 from cxrkit.data.index import Index
+from cxrkit.errors import TrainingStopped
 from cxrkit.training.arguments import training_arguments
-from cxrkit.training.engine import CxrkitTrainer, MetricsFile, Progress, StepProgress, train
+from cxrkit.training.best_models import AVERAGED, OVERALL, RAW, BestModels, Kept, defined_or_none
+from cxrkit.training.callbacks import (
+    FollowEpochs,
+    FollowWeights,
+    FrozenBackbone,
+    MetricsFile,
+    Patience,
+    Progress,
+    StepProgress,
+)
+from cxrkit.training.checkpoints import checkpoint_path
+from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome, Validate
 from cxrkit.training.publishing import publish
+from cxrkit.training.resume import cut_metrics, describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
     BEST_MODEL,
     Savable,
     TrainedRun,
-    defined_or_none,
+    start_run,
     write_best_model,
 )
+from cxrkit.training.stopping import StopRequest
+from cxrkit.training.weight_average import WeightAverage
+
+logger = logging.getLogger(__name__)
+FOLDERS = {OVERALL: BEST_MODEL, RAW: f"{BEST_MODEL}_raw", AVERAGED: f"{BEST_MODEL}_averaged"}
 
 
-class Patience(TrainerCallback):
-    """Stops after so many validations without a better one."""
+@dataclass(frozen=True)
+class Job:
+    """What is trained.
 
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-        self.validations = 0
-        self.trainer: CxrkitTrainer | None = None
-        self._best: float | None = None
-
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Counts validations since the best one."""
-        assert self.trainer is not None
-        self.validations = 0 if self.trainer.best != self._best else self.validations + 1
-        self._best = self.trainer.best
-        if self.validations >= self.patience:
-            control.should_training_stop = True
-
-
-def run_training(
-    settings: Settings,
-    run_dir: Path,
-    index: Index,
-    module: nn.Module,
-    model: Savable,
-    films: FilmDataset,
-    collate: Collate,
-    *,
-    validate: Callable[[nn.Module, torch.device], dict[str, float]],
-    callbacks: Sequence[TrainerCallback] = (),
-    parameter_groups: list[dict[str, Any]] | None = None,
-    progress: Progress | None = None,
-) -> TrainedRun:
-    """Trains a module and leaves its best model in the run's folder.
-
-    Args:
+    Attributes:
         settings: resolved settings.
-        run_dir: the run's folder.
         index: the index the films come from.
         module: network with loss.
         model: the network, for saving.
         films: the training films.
         collate: makes a batch.
         validate: computes the validation metrics.
+        backbone: the part of the network that `training.freeze_backbone_epochs` is about.
+        head: parts inside the backbone that are trained all the same.
         callbacks: of the task.
         parameter_groups: groups of weights with learning rates of their own; None = one rate for all.
-        progress: called with (stage, steps done, steps).
     """
-    training = settings.training
-    loader = _training_batches(settings, films, collate)
-    best: dict[str, Any] = {"metrics": {}, "step": 0}
 
-    def keep_best(metrics: dict[str, float], step: int) -> None:
-        write_best_model(run_dir, model, settings, index, metrics, step)
-        best.update(metrics=metrics, step=step)
+    settings: Settings
+    index: Index
+    module: nn.Module
+    model: Savable
+    films: FilmDataset
+    collate: Collate
+    validate: Validate
+    backbone: nn.Module
+    head: tuple[nn.Module, ...] = ()
+    callbacks: Sequence[TrainerCallback] = ()
+    parameter_groups: list[dict[str, Any]] | None = None
 
-    patience = Patience(training.early_stopping_patience)
-    steps = max(1, len(loader) // training.gradient_accumulation_steps)
+
+def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
+    """Trains a module and leaves its best model in the run's folder.
+
+    Args:
+        job: what is trained.
+        progress: called with (stage, steps done, steps).
+
+    Raises:
+        TrainingStopped: a signal asked to stop; a checkpoint was saved.
+        ArtifactError: the run's folder is in use, or the checkpoint to go on from cannot be used.
+    """
+    settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
+    checkpoint = find_checkpoint(settings, run)
+    run_dir = start_run(settings) if checkpoint is None else settings.training.output_dir
+    stop = StopRequest()
+    trainer = _trainer(job, run_dir, run, stop, progress)
+    stop.accelerator = trainer.accelerator
+    with stop.listening():
+        _train(trainer, checkpoint, settings.training.early_stopping_patience)
+    if stop.stopped:
+        raise _stopped(stop, run_dir, trainer.state.global_step)
+    return _finish(job, run_dir, trainer)
+
+
+def _trainer(
+    job: Job, run_dir: Path, run: dict[str, Any], stop: StopRequest, progress: Progress | None
+) -> CxrkitTrainer:
+    training = job.settings.training
+    loader = _training_batches(job)
+    average = WeightAverage(job.module, training.ema_decay) if training.ema_decay else None
+
+    def keep(place: str, kept: Kept) -> None:
+        if trainer.is_world_process_zero():
+            write_best_model(run_dir / FOLDERS[place], job.model, job.settings, job.index, kept)
+
+    kinds = (RAW,) if average is None else (RAW, AVERAGED)
+    outcome = Outcome(job.validate, BestModels(training.metric_for_best_model, keep, kinds), average, run)
+    steps = math.ceil(len(loader) / training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
-        module,
-        training_arguments(settings, steps),
+        job.module,
+        training_arguments(job.settings, steps),
         loader,
-        validate,
-        keep_best,
-        training.metric_for_best_model,
-        [*_callbacks(settings, run_dir, patience, progress), *callbacks],
+        outcome,
+        [*_callbacks(job, run_dir, outcome, loader, progress), *job.callbacks, stop],
         max_skipped_steps=training.max_skipped_steps,
-        parameter_groups=parameter_groups,
+        parameter_groups=job.parameter_groups,
     )
-    patience.trainer = trainer
-    train(trainer)
-    if trainer.best is None:
-        best.update(metrics=trainer.latest, step=trainer.state.global_step)
-    if trainer.is_world_process_zero():
-        if trainer.best is None:
-            keep_best(trainer.latest, trainer.state.global_step)
-        publish(run_dir / BEST_MODEL, training.hub_model_id)
-    metrics, step = defined_or_none(best["metrics"]), best["step"]
-    return TrainedRun(run_dir, run_dir / BEST_MODEL, metrics, step, chosen=trainer.best is not None)
+    trainer.add_callback(_GoOnLogging(trainer))
+    return trainer
 
 
-def _training_batches(settings: Settings, films: FilmDataset, collate: Collate) -> DataLoader[Any]:
-    training = settings.training
+def _training_batches(job: Job) -> DataLoader[Any]:
+    training = job.settings.training
     return make_loader(
-        films,
-        collate,
+        job.films,
+        job.collate,
         batch_size=training.batch_size_per_gpu,
         workers=training.dataloader_num_workers,
         shuffle=True,
@@ -120,11 +141,74 @@ def _training_batches(settings: Settings, films: FilmDataset, collate: Collate) 
 
 
 def _callbacks(
-    settings: Settings, run_dir: Path, patience: Patience, progress: Progress | None
+    job: Job, run_dir: Path, outcome: Outcome, loader: DataLoader[Any], progress: Progress | None
 ) -> list[TrainerCallback]:
-    callbacks: list[TrainerCallback] = [MetricsFile(run_dir)]
+    training = job.settings.training
+    sampler: Any = loader.sampler
+    callbacks: list[TrainerCallback] = [FollowEpochs(sampler), MetricsFile(run_dir)]
+    if outcome.average is not None:
+        callbacks.append(FollowWeights(job.module, outcome.average))
+    if training.freeze_backbone_epochs:
+        callbacks.append(FrozenBackbone(job.backbone, job.head, training.freeze_backbone_epochs))
     if progress is not None:
-        callbacks.append(StepProgress(f"training {settings.task}", progress))
-    if settings.training.early_stopping_patience:
-        callbacks.append(patience)
+        callbacks.append(StepProgress(f"training {job.settings.task}", progress))
+    if training.early_stopping_patience:
+        callbacks.append(Patience(outcome.best, training.early_stopping_patience))
     return callbacks
+
+
+class _GoOnLogging(TrainerCallback):
+    def __init__(self, trainer: CxrkitTrainer) -> None:
+        self.trainer = trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.trainer.go_on_logging()
+
+
+def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> None:
+    """Trains to the end, from a checkpoint when there is one, which may already be the end."""
+    if checkpoint is None:
+        trainer.train()
+        return
+    trainer.load_own_state(checkpoint)
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
+    cut_metrics(trainer.run_dir, state.global_step)
+    logger.info("going on from %s, update %d of %d", checkpoint, state.global_step, state.max_steps)
+    if state.global_step >= state.max_steps or 0 < patience <= trainer.outcome.best.without_better:
+        trainer.state = state
+        trainer.load_weights(checkpoint)
+        return
+    trainer.train(resume_from_checkpoint=str(checkpoint))
+
+
+def _stopped(stop: StopRequest, run_dir: Path, step: int) -> TrainingStopped:
+    return TrainingStopped(
+        f"asked to by {stop.signal_name or 'a signal to another process'}, after {step} updates",
+        found=f"saved: {checkpoint_path(run_dir, step)}",
+        next_step="the same command with --resume_from_checkpoint auto goes on",
+    )
+
+
+def _finish(job: Job, run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
+    """Validates once more when the last update was not, keeps the last model when none was the best."""
+    best, last = trainer.outcome.best, trainer.state.log_history[-2:]
+    if not any(entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last):
+        trainer.evaluate()
+    chosen = OVERALL in best.best
+    if chosen:
+        logger.info(
+            "best %s on the validation split: %.4f", best.metric, best.best[OVERALL].metrics[best.metric]
+        )
+    else:
+        logger.warning("no validation value of %s: the last model is kept", best.metric)
+        best.best[OVERALL] = Kept(RAW, trainer.state.global_step, trainer.latest)
+        best.keep(OVERALL, best.best[OVERALL])
+    if trainer.is_world_process_zero():
+        publish(run_dir / BEST_MODEL, job.settings.training.hub_model_id)
+    kept = best.best[OVERALL]
+    others = tuple(best.best[kind] for kind in best.kinds if kind in best.best and len(best.kinds) > 1)
+    return TrainedRun(
+        run_dir, run_dir / BEST_MODEL, defined_or_none(kept.metrics), kept.step, chosen, kept.weights, others
+    )

@@ -1,10 +1,8 @@
 """The folder of a run: resolved settings, metrics, and the best model with all that is needed to load it."""
 
 import json
-import math
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +10,7 @@ from typing import Protocol
 from cxrkit.config import Settings, dump_settings, given_path
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
+from cxrkit.training.best_models import RAW, Kept, defined_or_none
 from cxrkit.version import __version__
 
 SETTINGS_FILE = "config.json"
@@ -39,6 +38,8 @@ class TrainedRun:
         step: the update after which it was kept.
         chosen: by the metric of the settings; False when that had no value in any validation, and the
             last model was kept.
+        weights: the kind that was kept.
+        others: the best of each kind of weights, where several were validated.
     """
 
     run_dir: Path
@@ -46,23 +47,13 @@ class TrainedRun:
     metrics: dict[str, float | None]
     step: int
     chosen: bool = True
+    weights: str = RAW
+    others: tuple[Kept, ...] = ()
 
 
 def is_first_process() -> bool:
     """Tells whether this process writes the run's files; the launcher numbers the others from 1."""
     return int(os.environ.get("RANK", "0")) == 0
-
-
-def defined_or_none(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Gives metrics with None for NaN and infinities, which JSON does not know.
-
-    >>> defined_or_none({"loss": 0.5, "mean_auroc": float("nan")})
-    {'loss': 0.5, 'mean_auroc': None}
-    """
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in metrics.items()
-    }
 
 
 def require_free_run(settings: Settings) -> None:
@@ -114,24 +105,22 @@ def with_absolute_paths(settings: Settings) -> Settings:
 
 
 def write_best_model(
-    run_dir: Path,
+    folder: Path,
     model: Savable,
     settings: Settings,
     index: Index,
-    metrics: Mapping[str, float],
-    step: int,
+    kept: Kept,
 ) -> Path:
-    """Writes `best_model/` beside its place and moves it there, so that a half-written one is never taken.
+    """Writes a model beside its place and moves it there, so that a half-written one is never taken.
 
     Args:
-        run_dir: the run's folder.
-        model: the network.
+        folder: where it shall be.
+        model: the network, with the weights that are kept.
         settings: the resolved settings.
         index: the index it was trained on.
-        metrics: the validation metrics.
-        step: number of updates.
+        kept: which weights, after which update, how validated.
     """
-    temporary, final, old = (run_dir / f"{BEST_MODEL}{suffix}" for suffix in (".new", "", ".old"))
+    temporary, old = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".new", ".old"))
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     model.save_pretrained(str(temporary))
@@ -140,13 +129,14 @@ def write_best_model(
         "cxrkit_version": __version__,
         "task": settings.task,
         "index_fingerprint": index.fingerprint,
-        "step": step,
-        "validation_metrics": defined_or_none(metrics),
+        "step": kept.step,
+        "weights": kept.weights,
+        "validation_metrics": defined_or_none(kept.metrics),
     }
     text = json.dumps(metadata, indent=1, allow_nan=False) + "\n"
     (temporary / METADATA_FILE).write_text(text, encoding="utf-8")
-    if final.exists():
-        os.replace(final, old)
-    os.replace(temporary, final)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(temporary, folder)
     shutil.rmtree(old, ignore_errors=True)
-    return final
+    return folder

@@ -14,6 +14,7 @@ from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.errors import WeightsError
 from cxrkit.models.configuration import SSGVQAConfig
+from cxrkit.models.internimage import set_dcnv3_backend
 from cxrkit.models.losses import LossWeights
 from cxrkit.models.names import entity_matcher, region_matcher
 from cxrkit.models.nodes import GRAPH_SOURCES
@@ -28,11 +29,12 @@ from cxrkit.models.text import (
     train_tokenizer,
 )
 from cxrkit.models.vqa import SSGVQAModel
-from cxrkit.training.engine import Progress
+from cxrkit.training.callbacks import Progress
 from cxrkit.training.modules import VQAModule
 from cxrkit.training.publishing import require_hub_name
-from cxrkit.training.run import run_training
-from cxrkit.training.run_folder import TrainedRun, require_free_run, start_run
+from cxrkit.training.resume import require_startable
+from cxrkit.training.run import Job, run_training
+from cxrkit.training.run_folder import TrainedRun
 from cxrkit.training.source_mixing import FollowSteps, SourceMixing
 from cxrkit.training.validation import require_metric, validate_vqa
 
@@ -46,13 +48,14 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
 
     Raises:
         SettingsError: the best model's metric or the hub's repository is none.
-        ArtifactError: no prepared workspace, or a run folder in use.
+        ArtifactError: no prepared workspace, a run folder in use, or a checkpoint that cannot be used.
+        TrainingStopped: a signal asked to stop.
         WeightsError: pretrained weights cannot be had.
         DataLayoutError: no question passes the filters.
     """
     require_metric("vqa", settings.training.metric_for_best_model)
     require_hub_name(settings.training.hub_model_id)
-    require_free_run(settings)
+    require_startable(settings)
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     set_seed(settings.training.seed)
@@ -61,6 +64,7 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     model = _build_model(settings, index, tokenizer)
     if settings.training.gradient_checkpointing:
         model.gradient_checkpointing_enable()
+    set_dcnv3_backend(model, settings.model.dcnv3_backend)
     boxes = mean_region_boxes(index, store, films.selection.image_rows)
     model.scene_graph.set_reference_boxes(torch.from_numpy(boxes))
     collate = Collate(index, QuestionTokenizer(tokenizer, settings.model.max_question_length))
@@ -84,11 +88,11 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     )
     mixing = SourceMixing(training.oracle_warmup_steps, training.other_sources_share)
     module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative", mixing=mixing)
-    return run_training(
-        settings, start_run(settings), index, module, model, films, collate,
-        validate=partial(validate_vqa, batches=batches), progress=progress,
-        callbacks=[FollowSteps(mixing)],
+    job = Job(
+        settings, index, module, model, films, collate, partial(validate_vqa, batches=batches),
+        backbone=model.visual.body, callbacks=[FollowSteps(mixing)],
     )  # fmt: skip
+    return run_training(job, progress)
 
 
 def _tokenizer(settings: VQASettings, index: Index, films: FilmDataset) -> PreTrainedTokenizerFast:

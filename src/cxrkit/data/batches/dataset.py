@@ -11,7 +11,13 @@ from torch.utils.data import Dataset
 
 from cxrkit.data.batches.balance import AnswerBalance
 from cxrkit.data.batches.graphs import FilmGraphs, film_graphs
-from cxrkit.data.batches.sampling import TRANSFORM_NUMBERS, draw_blank, draw_questions, draw_transform
+from cxrkit.data.batches.sampling import (
+    TRANSFORM_NUMBERS,
+    Variation,
+    draw_blank,
+    draw_questions,
+    draw_transform,
+)
 from cxrkit.data.batches.selection import Selection
 from cxrkit.data.batches.targets import question_targets
 from cxrkit.data.films.source import FilmSource, stack_films
@@ -61,7 +67,7 @@ class FilmDataset(Dataset[FilmBatch]):
         seed: the run's seed.
         questions_per_image: how many questions to draw per film and epoch; None takes all.
         balance: weights of the questions; None draws evenly.
-        augment: draw a transform for each film and epoch.
+        variation: what a transform, drawn for each film and epoch, varies; None for none.
         blank_share: share of the films that are shown empty, each film anew in each epoch; their questions
             are drawn evenly, so that they are asked as the data set asks them.
     """
@@ -75,7 +81,7 @@ class FilmDataset(Dataset[FilmBatch]):
         seed: int,
         questions_per_image: int | None,
         balance: AnswerBalance | None = None,
-        augment: bool = False,
+        variation: Variation | None = None,
         blank_share: float = 0.0,
     ) -> None:
         self.index = index
@@ -84,7 +90,7 @@ class FilmDataset(Dataset[FilmBatch]):
         self.seed = seed
         self.questions_per_image = questions_per_image
         self.balance = balance
-        self.augment = augment
+        self.variation = variation
         self.blank_share = blank_share
 
     def __len__(self) -> int:
@@ -124,9 +130,9 @@ class FilmDataset(Dataset[FilmBatch]):
         return np.array([draw_blank(self.seed, *key, self.blank_share) for key in keys])
 
     def _transforms(self, keys: Sequence[tuple[int, int]]) -> npt.NDArray[np.float32]:
-        if not self.augment:
+        if self.variation is None:
             return np.zeros((len(keys), TRANSFORM_NUMBERS), dtype=np.float32)
-        return np.stack([draw_transform(self.seed, epoch, film) for epoch, film in keys])
+        return np.stack([draw_transform(self.seed, *key, self.variation) for key in keys])
 
     def _questions(
         self, keys: Sequence[tuple[int, int]], films: IntArray, blank: npt.NDArray[np.bool_]

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from cxrkit.config import DataSettings, minimum_rating
 from cxrkit.data.batches.balance import AnswerBalance
 from cxrkit.data.batches.dataset import Collate, FilmBatch, FilmDataset
-from cxrkit.data.batches.sampling import EpochSampler
+from cxrkit.data.batches.sampling import EpochSampler, Variation
 from cxrkit.data.batches.selection import Filters, Selection, select_films, select_questions
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
@@ -27,6 +27,10 @@ def filters_of(settings: DataSettings) -> Filters:
     )
 
 
+def _variation(settings: DataSettings) -> Variation | None:
+    return Variation(settings.erased_share, settings.vary_intensity) if settings.augment else None
+
+
 def training_films(index: Index, store: FilmSource, settings: DataSettings, seed: int) -> FilmDataset:
     """Gives every matching film of the training split, questions drawn anew in each epoch."""
     selection = select_questions(index, "train", filters_of(settings), one_film_per_study=False)
@@ -38,7 +42,7 @@ def training_films(index: Index, store: FilmSource, settings: DataSettings, seed
         seed=seed,
         questions_per_image=settings.questions_per_image,
         balance=AnswerBalance.count(index, selection.parts(index)) if balanced else None,
-        augment=settings.augment,
+        variation=_variation(settings),
         blank_share=settings.blank_image_share,
     )
 
@@ -88,8 +92,8 @@ def labelled_films(
             next_step="loosen data.view_filter, or complete the data",
         )
     selection = Selection(rows, np.zeros(len(rows), dtype=np.int64), None, free_text_by_type={}, masked=0)
-    augment = settings.augment and split == "train"
-    return FilmDataset(index, store, selection, seed=seed, questions_per_image=None, augment=augment)
+    variation = _variation(settings) if split == "train" else None
+    return FilmDataset(index, store, selection, seed=seed, questions_per_image=None, variation=variation)
 
 
 def make_loader(

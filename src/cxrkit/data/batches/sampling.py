@@ -1,6 +1,7 @@
 """Order of films, questions drawn, random transforms: pure functions of (seed, epoch, film)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,21 @@ _ORDER, _QUESTIONS, _TRANSFORM, _BLANK = 1, 2, 3, 4
 TRANSFORM_NUMBERS = 10
 # Spread of rotation (radians), log scale, shift x and y, brightness, log contrast.
 _SPREAD = np.array([0.10, 0.08, 0.04, 0.04, 0.08, 0.15])
-_ERASED_SHARE, _ERASED_AREA, _LOG_ASPECT = 0.25, (0.02, 0.10), np.log(2)
+_GEOMETRY = np.array([1, 1, 1, 1, 0, 0])
+_ERASED_AREA, _LOG_ASPECT = (0.02, 0.10), np.log(2)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How training films are varied.
+
+    Attributes:
+        erased_share: share of the films of which a rectangle is hidden.
+        vary_intensity: change brightness and contrast.
+    """
+
+    erased_share: float = 0.25
+    vary_intensity: bool = True
 
 
 def epoch_order(seed: int, epoch: int, films: int) -> npt.NDArray[np.int64]:
@@ -47,24 +62,33 @@ def draw_blank(seed: int, epoch: int, film: int, share: float) -> bool:
     return bool(np.random.default_rng((seed, _BLANK, epoch, film)).random() < share)
 
 
-def draw_transform(seed: int, epoch: int, film: int) -> npt.NDArray[np.float32]:
-    """Draws the transform of a film in an epoch.
+def draw_transform(
+    seed: int, epoch: int, film: int, variation: Variation = Variation()
+) -> npt.NDArray[np.float32]:
+    """Draws the transform of a film in an epoch; what one variation leaves out changes nothing else.
+
+    Args:
+        seed: the run's seed.
+        epoch: number of the epoch.
+        film: position of the film in the selection.
+        variation: what is varied.
 
     Returns:
         `[10]`: rotation in radians, log scale, shift x and y as fractions of the side, brightness
         (added, in units of the full range), log contrast, and the corners x1 y1 x2 y2 of the erased
-        rectangle as fractions of the transformed square (all zero for three films of four, which keep all
-        their pixels). No flip: left and right keep their meaning.
+        rectangle as fractions of the transformed square (all zero for the films that keep all their
+        pixels). No flip: left and right keep their meaning; zoom and shift cut at most 8 % off a side.
     """
     rng = np.random.default_rng((seed, _TRANSFORM, epoch, film))
     varied = _SPREAD * rng.uniform(-1, 1, size=6)
-    return np.concatenate([varied, _rectangle(*rng.uniform(size=5))]).astype(np.float32)
+    chance, *place = rng.uniform(size=5)
+    rectangle = _rectangle(*place) if chance < variation.erased_share else [0.0] * 4
+    kept = varied if variation.vary_intensity else varied * _GEOMETRY
+    return np.concatenate([kept, rectangle]).astype(np.float32)
 
 
-def _rectangle(chance: float, area: float, aspect: float, across: float, down: float) -> list[float]:
+def _rectangle(area: float, aspect: float, across: float, down: float) -> list[float]:
     """Gives a rectangle of 2 to 10 % of the square, sides 1:2 to 2:1, from numbers in 0..1."""
-    if chance >= _ERASED_SHARE:
-        return [0.0] * 4
     smallest, largest = _ERASED_AREA
     covered = smallest + (largest - smallest) * area
     ratio = np.exp(_LOG_ASPECT * (2 * aspect - 1))

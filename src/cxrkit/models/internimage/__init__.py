@@ -4,7 +4,8 @@ Wang et al., "InternImage: Exploring Large-Scale Vision Foundation Models with D
 (CVPR 2023, arXiv:2211.05778).
 """
 
+from cxrkit.models.internimage.layers import set_dcnv3_backend
 from cxrkit.models.internimage.network import InternImage
 from cxrkit.models.internimage.presets import PRESETS
 
-__all__ = ["PRESETS", "InternImage"]
+__all__ = ["PRESETS", "InternImage", "set_dcnv3_backend"]

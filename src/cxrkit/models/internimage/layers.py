@@ -65,12 +65,16 @@ class Downsample(nn.Module):
 
 
 class DeformableConvolution(nn.Module):
-    """DCNv3 with the layers that give its values, offsets and masks."""
+    """DCNv3 with the layers that give its values, offsets and masks.
+
+    `backend` may be set to one of `cxrkit.models.ops.dcnv3.BACKENDS` later on; no file keeps it.
+    """
 
     def __init__(self, channels: int, groups: int, offset_scale: float, remove_center: bool) -> None:
         super().__init__()
         self.groups, self.group_channels = groups, channels // groups
         self.offset_scale, self.remove_center = offset_scale, remove_center
+        self.backend = "auto"
         self.points = POINTS - int(remove_center)
         self.dw_conv = nn.Sequential(
             nn.Conv2d(channels, channels, KERNEL, padding=1, groups=channels),
@@ -108,6 +112,7 @@ class DeformableConvolution(nn.Module):
             dilation=(1, 1),
             groups=self.groups,
             group_channels=self.group_channels,
+            backend=self.backend,
             offset_scale=self.offset_scale,
             remove_center=self.remove_center,
         )
@@ -191,3 +196,15 @@ class Level(nn.Module):
             else:
                 x = block(x)
         return x if self.norm is None else self.norm(x)
+
+
+def set_dcnv3_backend(network: nn.Module, backend: str) -> None:
+    """Tells every DCNv3 of a network what computes it; networks without any stay as they are.
+
+    Args:
+        network: any.
+        backend: one of `cxrkit.models.ops.dcnv3.BACKENDS`.
+    """
+    for part in network.modules():
+        if isinstance(part, DeformableConvolution):
+            part.backend = backend

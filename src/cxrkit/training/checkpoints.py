@@ -1,0 +1,130 @@
+"""Checkpoints that are whole or not there: a manifest with the hash of every file is written last."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxrkit.data.films.journal import sync_folder
+from cxrkit.errors import ArtifactError
+from cxrkit.reporting import write_atomically
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+_NAME = re.compile(r"checkpoint-(\d+)$")
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A checkpoint that cannot be used, and why."""
+
+    path: Path
+    reason: str
+
+
+def checkpoint_path(run_dir: Path, step: int) -> Path:
+    """Gives where the checkpoint after an update is."""
+    return run_dir / f"checkpoint-{step}"
+
+
+def checkpoints_of(run_dir: Path) -> list[Path]:
+    """Gives the checkpoint folders of a run, latest update first, whole or not."""
+    found = {path: match for path in run_dir.glob("checkpoint-*") if (match := _NAME.search(path.name))}
+    return sorted(found, key=lambda path: -int(found[path][1]))
+
+
+def unfinished_path(run_dir: Path, step: int) -> Path:
+    """Gives where a checkpoint is written before it has its place."""
+    return run_dir / f".checkpoint-{step}.part"
+
+
+def finish_checkpoint(run_dir: Path, step: int, run: dict[str, Any]) -> Path:
+    """Closes what was written into `unfinished_path` and moves it to its place.
+
+    Args:
+        run_dir: the run's folder.
+        step: number of updates.
+        run: what the checkpoint belongs to, kept in the manifest.
+    """
+    folder, final = unfinished_path(run_dir, step), checkpoint_path(run_dir, step)
+    files = {str(path.relative_to(folder)): _entry(path, sync=True) for path in _files(folder)}
+    content = {"schema_version": SCHEMA_VERSION, "step": step, "run": run, "files": files}
+    write_atomically(folder / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
+    sync_folder(folder)
+    if final.exists():
+        # Of the same update, from before a resume; it is either whole and equal or was rejected.
+        shutil.rmtree(final)
+    os.replace(folder, final)
+    sync_folder(run_dir)
+    return final
+
+
+def read_manifest(checkpoint: Path) -> dict[str, Any]:
+    """Reads what a checkpoint belongs to and checks every file against its hash.
+
+    Raises:
+        ArtifactError: there is no whole checkpoint in the folder.
+    """
+    try:
+        content = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        files, run, step = content["files"], content["run"], content["step"]
+        version = content["schema_version"]
+    except FileNotFoundError as error:
+        reason = f"no {MANIFEST}" if checkpoint.is_dir() else "no such folder"
+        raise _not_whole(checkpoint, reason) from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise _not_whole(checkpoint, f"{MANIFEST} cannot be read ({error!r})") from error
+    if version != SCHEMA_VERSION:
+        raise _not_whole(checkpoint, f"schema_version {version}, this version writes {SCHEMA_VERSION}")
+    for name, entry in files.items():
+        path = checkpoint / name
+        if not path.is_file():
+            raise _not_whole(checkpoint, f"{name} is missing")
+        if _entry(path) != entry:
+            raise _not_whole(checkpoint, f"{name} is not as it was written (size or SHA-256 differs)")
+    return {"run": run, "step": step}
+
+
+def newest_whole(run_dir: Path) -> tuple[Path | None, list[Rejected]]:
+    """Gives the latest checkpoint of a run that is whole, and the later ones that are not."""
+    rejected: list[Rejected] = []
+    for path in checkpoints_of(run_dir):
+        try:
+            read_manifest(path)
+        except ArtifactError as error:
+            rejected.append(Rejected(path, error.found))
+        else:
+            return path, rejected
+    return None, rejected
+
+
+def remove_older(run_dir: Path, keep: int) -> None:
+    """Removes all but the latest `keep` checkpoints, and what unfinished ones left behind."""
+    for path in [*checkpoints_of(run_dir)[keep:], *run_dir.glob(".checkpoint-*.part")]:
+        shutil.rmtree(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+
+
+def _entry(path: Path, *, sync: bool = False) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        if sync:
+            os.fsync(stream.fileno())
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        size = os.fstat(stream.fileno()).st_size
+    return {"bytes": size, "sha256": digest}
+
+
+def _not_whole(checkpoint: Path, reason: str) -> ArtifactError:
+    return ArtifactError(
+        f"{checkpoint} is no whole checkpoint",
+        expected=f"the files that its {MANIFEST} lists, as they were written",
+        found=reason,
+        next_step="--resume_from_checkpoint auto takes the newest whole one",
+    )

@@ -1,0 +1,161 @@
+"""Where a training begins: at update 0, or at a whole checkpoint of the very same run."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cxrkit.config import Settings
+from cxrkit.errors import ArtifactError
+from cxrkit.reporting import write_atomically
+from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest
+from cxrkit.training.run_folder import METRICS_FILE, is_first_process, require_free_run
+
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+# What may differ from the run that is gone on with: it changes no weight.
+FREE_KEYS = frozenset({
+    "data.mimic_cxr_jpg_path", "data.mimic_ext_cxr_qba_path", "data.workspace", "data.analysis_dir",
+    "model.dcnv3_backend", "training.output_dir", "training.resume_from_checkpoint",
+    "training.logging_steps", "training.save_steps", "training.save_epochs", "training.save_total_limit",
+    "training.max_skipped_steps", "training.dataloader_num_workers", "training.dataloader_pin_memory",
+    "training.hub_model_id", "wandb.enabled", "wandb.project",
+})  # fmt: skip
+MOST_SHOWN = 8
+
+
+def describe_run(settings: Settings, index_fingerprint: str) -> dict[str, Any]:
+    """Gives what decides a run's weights, as JSON values: data, settings, number of processes.
+
+    Args:
+        settings: resolved.
+        index_fingerprint: of the index it trains on.
+    """
+    content = settings.model_dump(mode="json")
+    flat = {
+        f"{section}.{key}": value
+        for section, part in content.items()
+        if isinstance(part, dict)
+        for key, value in part.items()
+    }
+    deciding = {key: value for key, value in flat.items() if key not in FREE_KEYS}
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return {
+        "task": settings.task,
+        "index_fingerprint": index_fingerprint,
+        "processes": processes,
+        "settings": deciding,
+    }
+
+
+def require_startable(settings: Settings) -> None:
+    """Returns when a new run may use its folder, or an earlier one is to be gone on with.
+
+    Raises:
+        ArtifactError: the folder holds an earlier run and nothing was said about going on.
+    """
+    if settings.training.resume_from_checkpoint is None:
+        require_free_run(settings)
+
+
+def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
+    """Gives the checkpoint that training goes on from; None begins at update 0.
+
+    Args:
+        settings: resolved.
+        run: from `describe_run`.
+
+    Raises:
+        ArtifactError: the checkpoint is not whole, not of this run, or a later one stands in its way.
+    """
+    asked, run_dir = settings.training.resume_from_checkpoint, settings.training.output_dir
+    if asked is None:
+        return None
+    if asked == AUTO:
+        checkpoint = _newest(settings)
+    else:
+        checkpoint = Path(asked)
+        read_manifest(checkpoint)
+        _require_newest_of(run_dir, checkpoint)
+    if checkpoint is not None:
+        _require_same_run(checkpoint, read_manifest(checkpoint)["run"], run)
+    return checkpoint
+
+
+def cut_metrics(run_dir: Path, step: int) -> None:
+    """Takes what was logged after the checkpoint out of `metrics.jsonl`: it will be logged again."""
+    path = run_dir / METRICS_FILE
+    if not is_first_process() or not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        # A line that was cut off while it was written is the last one.
+        if not line.endswith("\n") or json.loads(line)["step"] > step:
+            break
+        kept.append(line)
+    write_atomically(path, "".join(kept).encode())
+
+
+def _newest(settings: Settings) -> Path | None:
+    run_dir = settings.training.output_dir
+    checkpoint, rejected = newest_whole(run_dir)
+    for entry in rejected:
+        logger.warning("%s is not used: %s", entry.path, entry.reason)
+    if checkpoint is not None:
+        return checkpoint
+    if rejected:
+        raise ArtifactError(
+            f"no checkpoint in {run_dir} is whole",
+            expected="one to go on from",
+            found="\n".join(f"{entry.path.name}: {entry.reason}" for entry in rejected),
+            next_step="move the folder away, or pass another --output_dir, and start anew",
+        )
+    require_free_run(settings)
+    return None
+
+
+def _require_newest_of(run_dir: Path, checkpoint: Path) -> None:
+    found = checkpoints_of(run_dir)
+    if checkpoint.resolve() not in [path.resolve() for path in found]:
+        raise ArtifactError(
+            "the checkpoint is not in the run's folder",
+            expected=f"a checkpoint in {run_dir}",
+            found=str(checkpoint),
+            next_step=f"pass --output_dir {checkpoint.parent} too",
+        )
+    later = [path for path in found if path.resolve() != checkpoint.resolve()]
+    newer = later[: [path.resolve() for path in found].index(checkpoint.resolve())]
+    if newer:
+        raise ArtifactError(
+            f"the run has checkpoints later than {checkpoint.name}",
+            expected="to go on from the latest one; nothing is overwritten",
+            found=", ".join(path.name for path in newer),
+            next_step="move the later ones away, or pass --resume_from_checkpoint auto",
+        )
+
+
+def _require_same_run(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    lines = [
+        f"{key}: {before.get(key)} in the checkpoint, {now[key]} now"
+        for key in ("task", "index_fingerprint", "processes")
+        if before.get(key) != now[key]
+    ]
+    old, new = before.get("settings", {}), now["settings"]
+    lines += [
+        f"{key}: {old.get(key, 'not set')} in the checkpoint, {new.get(key, 'not set')} now"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    if lines:
+        more = len(lines) - MOST_SHOWN
+        rest = [f"and {more} more"] if more > 0 else []
+        raise ArtifactError(
+            f"{checkpoint} is of a run with other data or settings",
+            expected="the same: a run that goes on ends as if it had never been interrupted",
+            found="\n".join([*lines[:MOST_SHOWN], *rest]),
+            next_step="pass the settings of the run (config.json in its folder), or start a new one with "
+            "another --output_dir",
+        )
