@@ -36,13 +36,22 @@ VQA_METADATA = {
     "n_free_text_by_type": {"A_indication": 4, "B14_describe_acquisition": 3},
     "n_masked": 2,
 }
+RADIOLOGIST_STUDIES = 50
 CLASSIFY_METADATA = {
     "task": "classify",
     "split": "test",
     "index_fingerprint": "ab12",
     "checkpoint": "checkpoints/run/best_model",
     "label_policy": "zeros",
-}
+    "thresholds": {
+        "split": "validate", "n_studies": 30, "missing": None,
+        "values": {
+            "model": [None if name == "Fracture" else 0.5 for name in FINDINGS],
+            "blank_image": [0.25] * 14,
+            "majority": [0.0] * 14,
+        },
+    },
+}  # fmt: skip
 
 
 def _answer(generator, head, truth, skill):
@@ -159,6 +168,8 @@ def classify_table():
     shown = labels.copy()
     shown[(labels == 0) & (generator.random(labels.shape) < 0.3)] = np.nan
     shown[(labels == 0) & (generator.random(labels.shape) < 0.1)] = -1.0
+    read = np.where(generator.random(labels.shape) < 0.9, labels, 1 - labels)
+    read[RADIOLOGIST_STUDIES:] = np.nan
     for condition in ("model", "blank_image", "majority"):
         for study in range(120):
             noise = generator.random(14)
@@ -172,6 +183,8 @@ def classify_table():
                     "split": "test",
                     "dicom_ids": [f"film-{study}"],
                     "labels": shown[study].tolist(),
+                    "has_radiologist_labels": study < RADIOLOGIST_STUDIES,
+                    "radiologist_labels": read[study].tolist(),
                     "probabilities": values.tolist(),
                 }
             )

@@ -76,6 +76,8 @@ def evaluate(
     terminal.results.print(headline_table(result.table))
     if result.evidence:
         terminal.results.print(evidence_table(result.evidence))
+    for remark in result.remarks:
+        terminal.say(remark)
     for path in (result.predictions_path, result.report_path, result.html_path):
         terminal.say(str(path))
 

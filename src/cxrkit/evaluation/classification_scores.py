@@ -1,63 +1,32 @@
 """From a table of 14-label predictions to the content of `evaluation_report.json`."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import CLASSIFIER, MIN_POSITIVE_STUDIES
-from cxrkit.evaluation.head_metrics import mean_over_classes
+from cxrkit.evaluation.definitions import CLASSIFIER, RADIOLOGIST
+from cxrkit.evaluation.finding_metrics import StudyRows, measure_findings
 from cxrkit.evaluation.head_rows import tables_of_conditions
-from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Basis, Measured, measure
+from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Measured
 from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
 from cxrkit.evaluation.vqa_scores import differences
-from cxrkit.metrics.counts import FloatArray
-from cxrkit.metrics.ranking import weighted_auroc, weighted_average_precision
-from cxrkit.metrics.statistics import PatientResamples, RankStatistic
+from cxrkit.metrics.statistics import PatientResamples
 from cxrkit.models.label_policies import LABEL_POLICIES
 from cxrkit.vocabulary import FINDINGS
 
 LABEL_POLICY = "zeros"
-
-
-@dataclass(frozen=True)
-class StudyRows:
-    """Studies scored under one condition.
-
-    Attributes:
-        condition: the model or a control.
-        patients: `[N]` subject ids.
-        labels: `[N, 14]`; True where the label is 1, False where it is 0, -1 or blank.
-        probabilities: `[N, 14]`.
-    """
-
-    condition: str
-    patients: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.bool_]
-    probabilities: FloatArray
-
-    @classmethod
-    def of_table(cls, table: pa.Table, condition: str) -> "StudyRows":
-        """Reads a condition's table.
-
-        Raises:
-            ArtifactError: a probability is not in 0..1.
-        """
-        return cls(
-            condition=condition,
-            patients=columns.numbers(table, "subject_id").astype(np.int64),
-            labels=columns.matrix(table, "labels", len(FINDINGS)) == 1.0,
-            probabilities=columns.probability_matrix(table, "probabilities", len(FINDINGS)),
-        )
+_LABELS = {CLASSIFIER: "labels", RADIOLOGIST: "radiologist_labels"}
 
 
 def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[str, Any]:
-    """Scores a table of 14-label predictions: AUROC and average precision per finding, and their means.
+    """Scores a table of 14-label predictions: ranking, decisions and calibration per finding, and means.
+
+    Where radiologists labelled some of the studies, those are scored against their labels too.
 
     Args:
         predictions: the columns of `CLASSIFY_SCHEMA` and the metadata key `cxrkit`.
@@ -77,55 +46,59 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
     measured: list[Measured] = []
     for condition, part in parts.items():
-        measured += _measure_condition(StudyRows.of_table(part, condition), resamples)
+        for head in (CLASSIFIER, RADIOLOGIST):
+            rows = study_rows(part, condition, metadata, head)
+            measured += measure_findings(rows, resamples) if len(rows.patients) else []
+    labelled = int(columns.numbers(parts[MODEL], "has_radiologist_labels").sum())
     return new_report(metadata) | {
         "conditions": list(parts),
         "label_policy": LABEL_POLICY,
         "trained_label_policy": metadata["label_policy"],
+        "thresholds": _thresholds_by_name(metadata),
         "n_studies": parts[MODEL].num_rows,
+        "n_radiologist_studies": labelled,
         "n_patients": len(resamples.patients),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
-        "notes": _notes(measured, parts[MODEL], metadata["label_policy"]),
+        "notes": _notes(measured, parts[MODEL], metadata, labelled),
     }
 
 
-def _measure_condition(rows: StudyRows, resamples: PatientResamples) -> list[Measured]:
-    basis = Basis.of_rows(CLASSIFIER, rows.condition, rows.patients)
-    frequent = rows.labels.sum(0) >= MIN_POSITIVE_STUDIES
-    means = {
-        "mean_auroc_of_frequent_findings": frequent,
-        "mean_auroc_of_defined_findings": np.ones(len(FINDINGS), bool),
+def study_rows(table: pa.Table, condition: str, metadata: Mapping[str, Any], head: str) -> StudyRows:
+    """Reads a condition's table against one kind of labels.
+
+    Args:
+        table: the rows of one condition.
+        condition: its name.
+        metadata: what the whole table says about itself.
+        head: CLASSIFIER, or RADIOLOGIST for the studies that have such labels, which may be none.
+
+    Raises:
+        ArtifactError: a probability is not in 0..1.
+    """
+    if head == RADIOLOGIST:
+        table = table.filter(table.column("has_radiologist_labels")).combine_chunks()
+    values = metadata["thresholds"]["values"].get(condition) or [None] * len(FINDINGS)
+    return StudyRows(
+        head=head,
+        condition=condition,
+        patients=columns.numbers(table, "subject_id").astype(np.int64),
+        labels=columns.matrix(table, _LABELS[head], len(FINDINGS)) == 1.0,
+        probabilities=columns.probability_matrix(table, "probabilities", len(FINDINGS)),
+        thresholds=np.array([np.nan if value is None else value for value in values]),
+    )
+
+
+def _thresholds_by_name(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    thresholds = metadata["thresholds"]
+    values = thresholds["values"].get(MODEL) or [None] * len(FINDINGS)
+    return {
+        "split": thresholds["split"],
+        "n_studies": thresholds["n_studies"],
+        "rule": "highest F1 of the study's probability, by finding",
+        "missing": thresholds["missing"],
+        "values": dict(zip(FINDINGS, values, strict=True)),
     }
-    measured = []
-    for name, chosen in means.items():
-        mean = mean_over_classes(
-            rows.labels[:, chosen], rows.probabilities[:, chosen], rows.patients, resamples, weighted_auroc
-        )
-        measured.append(measure(name, basis, mean, resamples, n_classes=len(mean.parts)))
-    return measured + [
-        entry for index in range(len(FINDINGS)) for entry in _measure_finding(rows, basis, index, resamples)
-    ]
-
-
-def _measure_finding(
-    rows: StudyRows, basis: Basis, index: int, resamples: PatientResamples
-) -> list[Measured]:
-    labels, scores = rows.labels[:, index], rows.probabilities[:, index]
-    about = replace(basis, finding=FINDINGS[index])
-    positives = int(labels.sum())
-    reason = f"{positives} of {len(labels)} studies are positive"
-    return [
-        measure(
-            name,
-            about,
-            RankStatistic.of_rows(labels, scores, rows.patients, resamples, metric),
-            resamples,
-            n_positive=positives,
-            undefined_reason=reason,
-        )
-        for name, metric in (("auroc", weighted_auroc), ("average_precision", weighted_average_precision))
-    ]
 
 
 def _require_label_policy(metadata: dict[str, Any]) -> None:
@@ -138,20 +111,48 @@ def _require_label_policy(metadata: dict[str, Any]) -> None:
         )
 
 
-def _notes(measured: list[Measured], model: pa.Table, trained: str) -> list[str]:
+def _notes(
+    measured: list[Measured], model: pa.Table, metadata: Mapping[str, Any], radiologist_studies: int
+) -> list[str]:
     labels = columns.matrix(model, "labels", len(FINDINGS))
     blank, uncertain = int(np.isnan(labels).sum()), int((labels == -1).sum())
-    undefined = [
-        entry.basis.finding
-        for entry in measured
-        if entry.basis.condition == MODEL and entry.name == "auroc" and entry.undefined_reason
-    ]
+    trained = metadata["label_policy"]
     notes = [
         f"Trained under label policy {trained}: {LABEL_POLICIES[trained]}.",
         f"Scored under label policy zeros: {blank} blank and {uncertain} uncertain (-1) labels of "
         f"{labels.size} count as 0. Intervals resample patients, not studies.",
+        _note_on_thresholds(metadata),
     ]
+    undefined = _undefined(measured, CLASSIFIER)
     if undefined:
-        names = ", ".join(name for name in undefined if name)
-        notes.append(f"AUROC undefined, and left out of the means: {names}.")
+        notes.append(f"AUROC undefined, and left out of the means: {undefined}.")
+    if radiologist_studies:
+        undefined = _undefined(measured, RADIOLOGIST)
+        left_out = f" AUROC undefined there: {undefined}." if undefined else ""
+        notes.append(
+            f"{radiologist_studies} studies were labelled by radiologists and are scored against their "
+            f"labels too, -1 and blank as 0.{left_out}"
+        )
     return notes
+
+
+def _note_on_thresholds(metadata: Mapping[str, Any]) -> str:
+    thresholds = metadata["thresholds"]
+    if thresholds["missing"]:
+        return f"No thresholds: {thresholds['missing']}."
+    note = (
+        f"Decisions use each finding's threshold of the {thresholds['split']} split "
+        f"({thresholds['n_studies']} studies, highest F1)."
+    )
+    if metadata.get("split") == thresholds["split"]:
+        note += " These are the very studies scored here: F1, sensitivity and specificity are too good."
+    return note
+
+
+def _undefined(measured: list[Measured], head: str) -> str:
+    return ", ".join(
+        str(entry.basis.finding)
+        for entry in measured
+        if (entry.basis.head, entry.basis.condition, entry.name) == (head, MODEL, "auroc")
+        and entry.undefined_reason
+    )

@@ -6,6 +6,7 @@ from cxrkit.vocabulary import Head
 
 GROUNDING = "grounding"
 CLASSIFIER = "classifier"
+RADIOLOGIST = "radiologist"  # the classifier against the labels that radiologists gave
 SCENE_GRAPH = "scene_graph"
 MIN_POSITIVE_STUDIES = 20
 
@@ -172,6 +173,51 @@ _ALL = (
         "studies; blank and -1 count as 0; 0..1, chance 0.5",
         f"no finding has at least {MIN_POSITIVE_STUDIES} positive studies and a negative one",
     ),
+    Definition(
+        "f1_at_validation_threshold",
+        "F1 at the validation threshold",
+        "2 TP / (2 TP + FP + FN) with the finding's threshold, which has the highest F1 on the validation "
+        "split; 0..1",
+        "no threshold, or nothing positive or flagged",
+    ),
+    Definition(
+        "sensitivity",
+        "sensitivity",
+        "TP / (TP + FN), the share of positive studies at or above the validation threshold; 0..1",
+        "no threshold, or no positive study",
+    ),
+    Definition(
+        "specificity",
+        "specificity",
+        "TN / (TN + FP), the share of negative studies below the validation threshold; 0..1",
+        "no threshold, or no negative study",
+    ),
+    Definition(
+        "calibration_error",
+        "calibration error",
+        "mean over ten bins of equal width, weighted by their size, of |mean probability - share of "
+        "positives|; 0..1, 0 is best",
+        "no studies",
+    ),
+    Definition(
+        "mean_average_precision_of_defined_findings",
+        "mean average precision",
+        "mean average precision over all findings with a positive study; no detection metric; 0..1",
+        "no finding has a positive study",
+    ),
+    Definition(
+        "mean_f1_at_validation_thresholds",
+        "mean F1",
+        "mean F1 at the validation thresholds over the findings with a threshold and a positive study; 0..1",
+        "no finding has both",
+    ),
+    Definition(
+        "log_loss",
+        "loss",
+        "mean binary cross-entropy over studies and findings, in nats; 0 or more, 0 is best, "
+        "0.693 for probabilities of one half",
+        "no studies",
+    ),
 )
 DEFINITIONS: dict[str, Definition] = {entry.name: entry for entry in _ALL}
 
@@ -194,7 +240,14 @@ HEADLINE_METRICS: dict[str, tuple[str, ...]] = {
     Head.REGION: ("micro_f1_over_sets", "macro_f1_over_sets", "macro_auroc"),
     Head.SEVERITY: ("accuracy", "balanced_accuracy"),
     GROUNDING: ("mean_iou", "pointing_accuracy"),
-    CLASSIFIER: ("mean_auroc_of_frequent_findings", "mean_auroc_of_defined_findings"),
+    CLASSIFIER: (
+        "mean_auroc_of_frequent_findings",
+        "mean_auroc_of_defined_findings",
+        "mean_average_precision_of_defined_findings",
+        "mean_f1_at_validation_thresholds",
+        "log_loss",
+    ),
+    RADIOLOGIST: ("mean_auroc_of_frequent_findings", "mean_auroc_of_defined_findings"),
 }
 # What is shown for each question type.
 TYPE_METRICS: dict[str, tuple[str, ...]] = {

@@ -9,6 +9,7 @@ from cxrkit.evaluation.definitions import (
     GROUNDING,
     HEADLINE_METRICS,
     MIN_POSITIVE_STUDIES,
+    RADIOLOGIST,
 )
 from cxrkit.evaluation.measured import MODEL
 from cxrkit.evaluation.report import find_entry
@@ -42,9 +43,8 @@ def headline_table(report: Mapping[str, Any]) -> list[tuple[str, str, str, str, 
 
 def headline_keys(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Gives head and metric of each figure shown first."""
-    heads = (
-        [CLASSIFIER] if report["task"] == "classify" else [*(head.value for head in ANSWER_HEADS), GROUNDING]
-    )
+    questions = [*(head.value for head in ANSWER_HEADS), GROUNDING]
+    heads = [CLASSIFIER, RADIOLOGIST] if report["task"] == "classify" else questions
     return [(head, name) for head in heads for name in HEADLINE_METRICS[head]]
 
 
@@ -56,20 +56,28 @@ def headline_title(report: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
         entry: the model's line.
     """
     count = entry["n_classes"]
-    if entry["head"] == CLASSIFIER:
-        findings = f"{count} finding{'' if count == 1 else 's'}"
-        if entry["name"] == "mean_auroc_of_frequent_findings":
-            return (
-                f"Classifier: mean AUROC (findings with >= {MIN_POSITIVE_STUDIES} positive "
-                f"{report['split']} studies, {findings})"
-            )
-        return f"Classifier: mean AUROC (all defined, {findings})"
+    if entry["head"] in (CLASSIFIER, RADIOLOGIST):
+        return _classifier_title(report, entry)
     title = f"{entry['head'].capitalize()}: {DEFINITIONS[entry['name']].title}"
     if entry["name"] == "macro_auroc":
         title += f" ({count} class{'' if count == 1 else 'es'})"
     if entry["name"] == "mean_iou":
         title += " (questions with reference boxes)"
     return title
+
+
+def _classifier_title(report: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    who = "Classifier" if entry["head"] == CLASSIFIER else f"Against radiologists, {entry['n']} studies"
+    title, count = DEFINITIONS[entry["name"]].title, entry["n_classes"]
+    if count is None:
+        return f"{who}: {title}"
+    findings = f"{count} finding{'' if count == 1 else 's'}"
+    if entry["name"] == "mean_auroc_of_frequent_findings":
+        where = f"findings with >= {MIN_POSITIVE_STUDIES} positive {report['split']} studies, {findings}"
+        return f"{who}: mean AUROC ({where})"
+    if entry["name"] == "mean_f1_at_validation_thresholds":
+        return f"{who}: {title} (at validation thresholds, {findings})"
+    return f"{who}: {title} (all defined, {findings})"
 
 
 def headline_warning(report: Mapping[str, Any]) -> str | None:

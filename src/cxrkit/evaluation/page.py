@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
+from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.evidence import (
     LEAKS,
     describe_evidence_metrics,
@@ -16,11 +17,12 @@ from cxrkit.evaluation.evidence import (
 )
 from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.films import FilmLookup
-from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, NOT_MADE, headline_table
+from cxrkit.evaluation.findings_page import add_findings
+from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
-from cxrkit.evaluation.plots import binary_figures, finding_figures, headline_figure, severity_figure
-from cxrkit.reporting import Page, format_count, format_interval, format_number, format_signed
-from cxrkit.vocabulary import ANSWER_HEADS, FINDINGS, REGIONS
+from cxrkit.evaluation.plots import binary_figures, headline_figure, severity_figure
+from cxrkit.reporting import Page, format_count, format_signed
+from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
 PAGE_FILE = "report.html"
 _TITLES = {"vqa": "Visual question answering: evaluation", "classify": "14 findings: evaluation"}
@@ -55,7 +57,7 @@ def add_evaluation(
         _add_graph(page, report)
         _add_types(page, report)
     else:
-        _add_findings(page, report, predictions)
+        add_findings(page, report, predictions)
     if films is not None:
         _add_gallery(page, report, predictions, films)
 
@@ -128,7 +130,7 @@ def _add_graph(page: Page, report: Mapping[str, Any]) -> None:
 
 
 def _graph_value(entry: Mapping[str, Any]) -> str:
-    return NOT_DEFINED if entry["value"] is None else _value(entry)
+    return NOT_DEFINED if entry["value"] is None else value_cell(entry)
 
 
 def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
@@ -149,38 +151,6 @@ def _add_types(page: Page, report: Mapping[str, Any]) -> None:
         lines = [entry for entry in report["per_question_type"] if entry["question_type"] == question_type]
         rows += [(question_type, *row) for row in _condition_rows(lines)]
     page.table(("question type", "metric", *map(_words, _CONDITIONS), "n", "patients"), rows)
-
-
-def _add_findings(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
-    page.section("Findings", "Scored under label policy zeros: a label that is blank or -1 counts as 0.")
-    by_key = {(entry["finding"], entry["name"], entry["condition"]): entry for entry in report["metrics"]}
-    rows = []
-    for finding in FINDINGS:
-        area, precision = (by_key[finding, name, MODEL] for name in ("auroc", "average_precision"))
-        blank = by_key.get((finding, "auroc", "blank_image"))
-        rows.append(
-            (
-                finding,
-                _value(area),
-                _control(blank),
-                _value(precision),
-                area["n_positive"],
-                area["n"],
-            )
-        )
-    page.table(
-        (
-            "finding",
-            "AUROC [95 % interval]",
-            "AUROC, blank image",
-            "average precision",
-            "positive",
-            "studies",
-        ),
-        rows,
-    )
-    for figure, caption in finding_figures(predictions):
-        page.figure(figure, caption)
 
 
 def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup) -> None:
@@ -208,26 +178,12 @@ def _condition_rows(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]
     for name in dict.fromkeys(entry["name"] for entry in lines):
         by_condition = {entry["condition"]: entry for entry in lines if entry["name"] == name}
         model = by_condition[MODEL]
-        cells = [_value(model), *(_control(by_condition.get(key)) for key in CONTROLS)]
+        cells = [value_cell(model), *(control_cell(by_condition.get(key)) for key in CONTROLS)]
         title = DEFINITIONS[name].title
         if model["n_classes"] is not None:
             title += f" ({model['n_classes']} classes)"
         rows.append((title, *cells, model["n"], model["n_patients"]))
     return rows
-
-
-def _value(entry: Mapping[str, Any]) -> str:
-    if entry["value"] is None:
-        return f"undefined: {entry['undefined_reason']}"
-    low, high = entry["interval"] or (None, None)
-    return format_interval(entry["value"], low, high)
-
-
-def _control(entry: Mapping[str, Any] | None) -> str:
-    """Gives a control's value alone; its interval is in the JSON report."""
-    if entry is None:
-        return NOT_MADE
-    return NOT_DEFINED if entry["value"] is None else format_number(entry["value"])
 
 
 def _difference(entry: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ class EvaluationResult:
         table: rows of the headline table, with the columns `headline.HEADLINE_COLUMNS`.
         evidence: rows of the evidence table, with the columns `evidence_columns()`; none for a classifier.
         warning: what must be read before the table, or None.
+        remarks: what must be known to read the table.
     """
 
     report_path: Path
@@ -40,6 +41,7 @@ class EvaluationResult:
     table: list[tuple[str, str, str, str, str]]
     evidence: list[tuple[str, ...]] = field(default_factory=list)
     warning: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def publish_evaluation(
@@ -80,4 +82,5 @@ def publish_evaluation(
         headline_table(report),
         evidence_rows(report),
         headline_warning(report),
+        () if is_vqa else tuple(report["notes"]),
     )

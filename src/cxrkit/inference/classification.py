@@ -1,30 +1,26 @@
 """The prediction table of a classifier on a split, with its controls beside it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import torch
 
 from cxrkit.config import ClassifySettings
-from cxrkit.data.batches.dataset import Collate, FilmDataset
-from cxrkit.data.batches.loading import labelled_films, make_loader
-from cxrkit.data.batches.transforms import prepare_images
 from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
+from cxrkit.errors import DataLayoutError
 from cxrkit.hardware import choose_device, detect_hardware
 from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
+from cxrkit.inference.study_scores import CONDITIONS, Progress, StudyScorer, StudyScores
+from cxrkit.metrics.thresholds import best_f1_threshold
 from cxrkit.models.classifier import CXRClassifier
+from cxrkit.models.internimage import set_dcnv3_backend
 
-Progress = Callable[[str, int, int], None]
-FloatArray = npt.NDArray[np.float32]
-
-CONDITIONS = ("model", "blank_image", "majority")
-FILMS_PER_BATCH = 16
+THRESHOLD_SPLIT = "validate"
 
 
 def predict_classifier(
@@ -37,7 +33,8 @@ def predict_classifier(
 ) -> pa.Table:
     """Scores the studies of a split under each condition; a study's probability is the mean over its films.
 
-    `blank_image` is the same model on empty films, `majority` the training split's share of each label.
+    `blank_image` is the same model on empty films, `majority` the training split's share of each label. The
+    table's metadata holds the thresholds that the validation split gives under each condition.
 
     Args:
         model_path: a `best_model` folder.
@@ -51,78 +48,56 @@ def predict_classifier(
         DataLayoutError: no labelled film in the split.
     """
     index = Index.open(settings.data.workspace)
-    store = films_of(index)
-    device = torch.device(choose_device(detect_hardware()).name)
     model = CXRClassifier.from_pretrained(model_path)
-    torch.nn.Module.to(model, device)
-    films = labelled_films(index, store, settings.data, split, seed=settings.training.seed)
+    torch.nn.Module.to(model, torch.device(choose_device(detect_hardware()).name))
+    set_dcnv3_backend(model, settings.model.dcnv3_backend)
+    scorer = StudyScorer(model, index, films_of(index), settings, progress)
     columns: dict[str, list[Any]] = defaultdict(list)
     for condition in conditions:
-        if condition == "majority":
-            training = labelled_films(index, store, settings.data, "train", seed=settings.training.seed)
-            share = np.mean(_labels(training) == 1, axis=0, dtype=np.float32)
-            probabilities = np.tile(share, (len(films), 1))
-        else:
-            probabilities = _run(model, films, device, condition, progress)
-        _add_studies(columns, films, condition, split, probabilities)
+        _add_studies(columns, index, condition, split, scorer.scores(split, condition))
     return with_metadata(pa.table(dict(columns), schema=CLASSIFY_SCHEMA), {
         "task": "classify",
         "split": split,
         "index_fingerprint": index.fingerprint,
         "checkpoint": str(model_path),
         "label_policy": model.config.label_policy,
+        "thresholds": _thresholds(scorer, conditions),
         "settings": settings.model_dump(mode="json"),
     })  # fmt: skip
 
 
-@torch.no_grad()
-def _run(
-    model: CXRClassifier, films: FilmDataset, device: torch.device, condition: str, progress: Progress | None
-) -> FloatArray:
-    config, parts, done = model.config, [], 0
-    loader = make_loader(
-        films, Collate(films.index, None), batch_size=FILMS_PER_BATCH, workers=0, shuffle=False
-    )
-    for batch in loader:
-        images = batch["images"].to(device)
-        if condition == "blank_image":
-            images = torch.zeros_like(images)
-        still = torch.zeros_like(batch["transform"], device=device)
-        prepared = prepare_images(
-            images,
-            still,
-            config.image_size,
-            list(config.image_mean),
-            list(config.image_std),
-            batch["image_side"].to(device),
-        )
-        parts.append(model(prepared).float().sigmoid().cpu().numpy())
-        done += len(images)
-        if progress is not None:
-            progress(f"classifying: {condition.replace('_', ' ')}", done, len(films))
-    return np.concatenate(parts)
+def _thresholds(scorer: StudyScorer, conditions: Sequence[str]) -> dict[str, Any]:
+    """Gives the thresholds of each condition, None for a finding without a positive validation study.
 
-
-def _labels(films: FilmDataset) -> FloatArray:
-    study = films.index.column("images", "study_row")[films.selection.image_rows]
-    labels: FloatArray = films.index.column("studies", "chexpert")[study]
-    return labels
+    Without a labelled validation film there is none at all, and the reason is told in their place.
+    """
+    content: dict[str, Any] = {"split": THRESHOLD_SPLIT, "n_studies": 0, "missing": None, "values": {}}
+    for condition in conditions:
+        try:
+            scores = scorer.scores(THRESHOLD_SPLIT, condition)
+        except DataLayoutError as error:
+            return content | {"missing": error.problem}
+        labels, probabilities = scores.labels == 1, scores.probabilities.astype(np.float64)
+        found = [
+            best_f1_threshold(labels[:, place], probabilities[:, place]) for place in range(labels.shape[1])
+        ]
+        content["values"][condition] = [None if np.isnan(value) else value for value in found]
+        content["n_studies"] = len(labels)
+    return content
 
 
 def _add_studies(
-    columns: dict[str, list[Any]], films: FilmDataset, condition: str, split: str, probabilities: FloatArray
+    columns: dict[str, list[Any]], index: Index, condition: str, split: str, scores: StudyScores
 ) -> None:
-    index, image_rows = films.index, films.selection.image_rows
-    study_of_film = index.column("images", "study_row")[image_rows]
-    for study in np.unique(study_of_film):
-        own = np.flatnonzero(study_of_film == study)
-        for name, value in {
-            "condition": condition,
-            "subject_id": int(index.column("studies", "subject_id")[study]),
-            "study_id": int(index.column("studies", "study_id")[study]),
-            "split": split,
-            "dicom_ids": [index.images.column("dicom_id")[int(row)].as_py() for row in image_rows[own]],
-            "labels": index.column("studies", "chexpert")[study].tolist(),
-            "probabilities": probabilities[own].mean(0).tolist(),
-        }.items():
-            columns[name].append(value)
+    rows, count = scores.study_rows, len(scores.study_rows)
+    has_radiologist = index.column("studies", "has_radiologist")[rows].astype(bool)
+    dicom_id = index.images.column("dicom_id")
+    columns["condition"] += [condition] * count
+    columns["split"] += [split] * count
+    for name in ("subject_id", "study_id"):
+        columns[name] += index.column("studies", name)[rows].tolist()
+    columns["dicom_ids"] += [[dicom_id[int(row)].as_py() for row in films] for films in scores.films]
+    columns["labels"] += scores.labels.tolist()
+    columns["has_radiologist_labels"] += has_radiologist.tolist()
+    columns["radiologist_labels"] += index.column("studies", "radiologist")[rows].tolist()
+    columns["probabilities"] += scores.probabilities.tolist()

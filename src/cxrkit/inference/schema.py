@@ -11,7 +11,7 @@ from cxrkit.vocabulary import FINDINGS, REGIONS
 
 Task: TypeAlias = Literal["vqa", "classify", "vqa_graph"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 METADATA_KEY = b"cxrkit"
 
 _BOXES: pa.DataType = pa.list_(pa.list_(pa.float32()))
@@ -46,6 +46,8 @@ _CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("split", pa.string()),
     ("dicom_ids", pa.list_(pa.string())),
     ("labels", _PER_FINDING),
+    ("has_radiologist_labels", pa.bool_()),
+    ("radiologist_labels", _PER_FINDING),
     ("probabilities", _PER_FINDING),
 )
 VQA_SCHEMA = pa.schema(_VQA_COLUMNS)
