@@ -59,6 +59,24 @@ Deepspeed: TypeAlias = Annotated[
         help="DeepSpeed's own configuration (deepspeed.config_path).",
     ),
 ]
+ResumeFromCheckpoint: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--resume_from_checkpoint",
+        metavar="auto|PATH",
+        help="Go on: auto takes the newest whole checkpoint of output_dir, and starts anew without one "
+        "(training.resume_from_checkpoint).",
+    ),
+]
+LabelPolicies: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--label_policies",
+        metavar="A,B,...",
+        help="Train under each of these policies (zeros, ones, ignore, blank_ignore), into a folder of its "
+        "own, and put them side by side.",
+    ),
+]
 LocalRank: TypeAlias = Annotated[
     int | None,
     typer.Option("--local_rank", "--local-rank", hidden=True, help="Given by launchers; not needed."),

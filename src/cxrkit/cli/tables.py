@@ -117,6 +117,16 @@ def headline_table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
+def policies_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Gives the figures of several label policies; an interval stands below its value."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, column in enumerate(columns):
+        table.add_column(column.replace("_", " "), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*(cell.replace(" [", "\n[") if place else cell for place, cell in enumerate(row)))
+    return table
+
+
 def evidence_table(rows: Sequence[Sequence[str]]) -> Table:
     """Gives the figures of one checkpoint under every protocol, within 80 columns."""
     from cxrkit.evaluation.evidence import evidence_columns

@@ -41,6 +41,7 @@ def vqa(
     disable_wandb: options.DisableWandb = False,
     hub_model_id: options.HubModelId = None,
     deepspeed: options.Deepspeed = None,
+    resume_from_checkpoint: options.ResumeFromCheckpoint = None,
     local_rank: options.LocalRank = None,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
@@ -51,6 +52,7 @@ def vqa(
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
         "deepspeed.config_path": deepspeed,
+        "training.resume_from_checkpoint": resume_from_checkpoint,
     }
     _train("vqa", config, collect_overrides(named, assignments), skip_data_check)
 
@@ -70,6 +72,8 @@ def classify(
     disable_wandb: options.DisableWandb = False,
     hub_model_id: options.HubModelId = None,
     deepspeed: options.Deepspeed = None,
+    label_policies: options.LabelPolicies = None,
+    resume_from_checkpoint: options.ResumeFromCheckpoint = None,
     local_rank: options.LocalRank = None,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
@@ -80,8 +84,10 @@ def classify(
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
         "deepspeed.config_path": deepspeed,
+        "training.resume_from_checkpoint": resume_from_checkpoint,
     }
-    _train("classify", config, collect_overrides(named, assignments), skip_data_check)
+    policies = None if label_policies is None else [name.strip() for name in label_policies.split(",")]
+    _train("classify", config, collect_overrides(named, assignments), skip_data_check, policies)
 
 
 def _training_overrides(
@@ -110,13 +116,21 @@ def _trial_overrides(
     }
 
 
-def _train(task: "Task", config: Path | None, overrides: dict[str, object], skip_data_check: bool) -> None:
+def _train(
+    task: "Task",
+    config: Path | None,
+    overrides: dict[str, object],
+    skip_data_check: bool,
+    policies: list[str] | None = None,
+) -> None:
+    from cxrkit.cli.label_policies import settings_of_policies, train_policies
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import as_prepared, open_workspace, require_pixels, require_source
     from cxrkit.config import load_settings
 
     settings = load_settings(config, task, overrides)
     require_source(settings)
+    by_policy = None if policies is None else settings_of_policies(policies, config, overrides)
     terminal = open_terminal()
     check = None if skip_data_check else _analysis_check(settings, _analysis_command(task, config, overrides))
     # Preparing the full data takes hours: a report that is missing altogether is told before, not after.
@@ -127,8 +141,12 @@ def _train(task: "Task", config: Path | None, overrides: dict[str, object], skip
         require_pixels(index, settings.data.image_size, "data.image_size")
         if check is not None:
             check(index.fingerprint)
-        run = _run_training(as_prepared(settings, index), bars)
-    _show_run(run, terminal)
+        if by_policy is None:
+            run = _run_training(as_prepared(settings, index), bars)
+    if by_policy is None:
+        _show_run(run, terminal)
+    else:
+        train_policies({name: as_prepared(each, index) for name, each in by_policy.items()}, terminal)
 
 
 def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]:
@@ -181,6 +199,12 @@ def _show_run(run: "TrainedRun", terminal: "Terminal") -> None:
     updates = f"{run.step:,} update{'' if run.step == 1 else 's'}"
     if run.chosen:
         terminal.say(f"the best model, after {updates}, on the validation split")
+        for kept in run.others:
+            value = kept.metrics[run.metric]
+            mark = " (taken)" if kept.weights == run.weights else ""
+            terminal.say(
+                f"  best {run.metric} of the {kept.weights} weights{mark}: {value:.4f}, after {kept.step:,}"
+            )
     else:
         terminal.say(f"no validation value; the last model was kept, after {updates}")
     terminal.results.print(metrics_table(run.metrics))

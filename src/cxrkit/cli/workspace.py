@@ -2,16 +2,17 @@
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from cxrkit.cli.options import data_options
-from cxrkit.config import Settings, given_path, require_data_paths
+from cxrkit.config import ClassifySettings, Settings, VQASettings, given_path, require_data_paths
 from cxrkit.errors import ArtifactError, SettingsError
 
 if TYPE_CHECKING:
     from cxrkit.cli.terminal import ProgressBars
     from cxrkit.data.index import Index
 
+AnySettings = TypeVar("AnySettings", bound=VQASettings | ClassifySettings)
 FOLDERS_TO_NAME = ["--mimic_cxr_path", "FOLDER", "--mimic_qa_path", "FOLDER"]
 
 
@@ -93,7 +94,7 @@ def open_prepared(
     )
 
 
-def as_prepared(settings: Settings, index: "Index") -> Settings:
+def as_prepared(settings: AnySettings, index: "Index") -> AnySettings:
     """Gives the settings with what was left open filled in from the workspace: its sources and image size."""
     data = settings.data
     filled: dict[str, object] = {
@@ -103,7 +104,7 @@ def as_prepared(settings: Settings, index: "Index") -> Settings:
         filled["mimic_cxr_jpg_path"] = index.mimic_cxr_jpg_path
     if given_path(data.mimic_ext_cxr_qba_path) is None and index.mimic_ext_cxr_qba_path is not None:
         filled["mimic_ext_cxr_qba_path"] = index.mimic_ext_cxr_qba_path
-    return settings.model_copy(update={"data": data.model_copy(update=filled)})
+    return cast(AnySettings, settings.model_copy(update={"data": data.model_copy(update=filled)}))
 
 
 def require_pixels(index: "Index", image_size: int, expected_by: str) -> None:

@@ -210,5 +210,12 @@ def _finish(job: Job, run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
     kept = best.best[OVERALL]
     others = tuple(best.best[kind] for kind in best.kinds if kind in best.best and len(best.kinds) > 1)
     return TrainedRun(
-        run_dir, run_dir / BEST_MODEL, defined_or_none(kept.metrics), kept.step, chosen, kept.weights, others
+        run_dir,
+        run_dir / BEST_MODEL,
+        defined_or_none(kept.metrics),
+        kept.step,
+        chosen,
+        kept.weights,
+        best.metric,
+        others,
     )

@@ -39,6 +39,7 @@ class TrainedRun:
         chosen: by the metric of the settings; False when that had no value in any validation, and the
             last model was kept.
         weights: the kind that was kept.
+        metric: name of the metric of the settings.
         others: the best of each kind of weights, where several were validated.
     """
 
@@ -48,6 +49,7 @@ class TrainedRun:
     step: int
     chosen: bool = True
     weights: str = RAW
+    metric: str = ""
     others: tuple[Kept, ...] = ()
 
 
