@@ -15,8 +15,6 @@ import argparse
 import itertools
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from loader import full_size_films, open_workspace
-from measure import show
+from measure import run_in_own_process, show
 from PIL import Image
 from torchvision.transforms import v2
 
@@ -171,14 +169,11 @@ def run_side(options: argparse.Namespace) -> dict[str, float]:
 
 
 def in_own_process(options: argparse.Namespace, side: str, folder: Path, workspace: Path) -> dict[str, float]:
-    command = [
-        sys.executable, __file__, "--side", side, "--folder", folder, "--workspace", workspace,
+    return run_in_own_process([
+        __file__, "--side", side, "--folder", folder, "--workspace", workspace,
         "--images", options.images, "--steps", options.steps, "--warm-up", options.warm_up,
         "--pieces", options.pieces,
-    ]  # fmt: skip
-    done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    ])  # fmt: skip
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:

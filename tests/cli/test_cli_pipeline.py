@@ -192,3 +192,47 @@ def test_demo_shows_its_table_and_where_the_report_is(call, monkeypatch, tmp_pat
     assert "0.800 [0.700, 0.900]" in out
     assert "42" in out
     assert f"report: {tmp_path / 'report.html'}" in out
+
+
+CLASSIFY = """
+task: classify
+model: {visual_backbone: resnet10t, pretrained: false}
+data: {image_size: 32, max_samples: 12}
+training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 2, gradient_checkpointing: false,
+           dataloader_num_workers: 0, dataloader_pin_memory: false, ema_decay: 0.5}
+wandb: {enabled: false}
+deepspeed: {enabled: false}
+"""
+
+
+def test_several_label_policies_are_trained_and_put_side_by_side(call, workspace, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(CLASSIFY)
+    words = ["train", "classify", "--config", "tiny.yaml", "--workspace", workspace, "--skip_data_check"]
+    code, out, _ = call(*words, "--output_dir", "runs", "--label_policies", "zeros,blank_ignore")
+    assert code == 0
+    for policy in ("zeros", "blank_ignore"):
+        kept = json.loads((tmp_path / f"runs/{policy}/best_model/config.json").read_text())
+        assert kept["label_policy"] == policy
+    lines = (tmp_path / "runs/label_policies.csv").read_text().splitlines()
+    assert lines[0] == "figure,zeros,blank_ignore"
+    assert len(lines) == 1 + 2 + 14
+    assert "blank and -1 count as 0 for every policy" in out
+    for wrong, told in (("zeros,zeros", "named twice"), ("zeros,nones", "label_policy")):
+        code, _, err = call(*words, "--output_dir", "more", "--label_policies", wrong)
+        assert code == 2
+        assert told in err
+
+
+def test_a_run_goes_on_where_it_was_and_says_which_weights_are_best(call, workspace, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(CLASSIFY)
+    words = ["train", "classify", "--config", "tiny.yaml", "--workspace", workspace, "--skip_data_check"]
+    words += ["--output_dir", "run"]
+    code, out, _ = call(*words)
+    assert code == 0
+    assert "of the raw weights" in out
+    assert "of the averaged weights" in out
+    code, _, err = call(*words)
+    assert code == 2
+    assert "earlier run" in err
+    code, again, _ = call(*words, "--resume_from_checkpoint", "auto")
+    assert (code, again) == (0, out)

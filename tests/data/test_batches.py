@@ -255,3 +255,19 @@ def test_free_text_is_counted_by_type(index):
         "B14_describe_acquisition",
         "B15_describe_imaging_artifacts",
     }
+
+
+def test_what_a_variation_leaves_out_changes_nothing_else():
+    for film in range(200):
+        whole = draw_transform(1, 0, film)
+        bare = draw_transform(1, 0, film, Variation(erased_share=0.0, vary_intensity=False))
+        assert np.array_equal(bare[:4], whole[:4])
+        assert not bare[4:].any()
+
+
+def test_so_many_films_are_erased_and_all_stay_in_the_picture():
+    drawn = np.stack([draw_transform(1, 0, film, Variation(erased_share=0.1)) for film in range(3000)])
+    assert np.mean(drawn[:, 8] > drawn[:, 6]) == pytest.approx(0.1, abs=0.02)
+    zoom, shift = np.exp(drawn[:, 1]), np.abs(drawn[:, 2:4]).max(1)
+    # Of a side of 1: zooming in cuts (1 - 1 / zoom) / 2 off each end, shifting cuts at one end.
+    assert ((1 - 1 / zoom).clip(0) / 2 + shift).max() < 0.08

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import torch
@@ -139,3 +140,43 @@ def test_a_metric_without_value_is_told_and_the_last_model_kept(workspace, tmp_p
     for path in [*written, run.run_dir / "metrics.jsonl"]:
         assert "NaN" not in path.read_text()
     assert torch.isfinite(classify.CXRClassifier.from_pretrained(run.best_model).network.fc.bias).all()
+
+
+def test_the_learning_rate_follows_the_films_per_update(settings, monkeypatch):
+    same = settings(**{"training.learning_rate": 4e-4})
+    scaled = settings(
+        **{
+            "training.learning_rate": 4e-4, "training.learning_rate_batch": 512,
+            "training.batch_size_per_gpu": 64, "training.gradient_accumulation_steps": 2,
+        }
+    )  # fmt: skip
+    assert arguments.learning_rate(same) == 4e-4
+    assert arguments.training_arguments(scaled, 9).learning_rate == pytest.approx(1e-4)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert arguments.learning_rate(scaled) == pytest.approx(4e-4)
+
+
+def test_checkpoints_come_every_so_many_epochs_or_updates(settings):
+    def save_steps(**more):
+        return arguments.training_arguments(settings(**more), steps_per_epoch=7).save_steps
+
+    assert save_steps(**{"training.save_epochs": 5}) == 35
+    assert save_steps(**{"training.save_steps": 3}) == 3
+    assert save_steps(**{"training.save_steps": 100}) == 7
+
+
+def test_the_recipe_of_internimage_b(tmp_path):
+    config = Path(__file__).parents[2] / "configs/internimage_b_mimic_cxr_224.yaml"
+    recipe = load_settings(config, "classify", {"training.output_dir": tmp_path, "wandb.enabled": False})
+    given = arguments.training_arguments(recipe, steps_per_epoch=2882)
+    assert given.learning_rate == pytest.approx(1e-4)
+    assert (given.per_device_train_batch_size, given.weight_decay, given.max_grad_norm) == (128, 0.05, 5.0)
+    assert given.get_warmup_steps(20 * 2882) == 2 * 2882
+    assert (given.eval_steps, given.save_steps, given.lr_scheduler_type) == (2882, 2882, "cosine")
+    assert (recipe.training.ema_decay, recipe.training.layer_decay) == (0.9999, 0.875)
+    assert (recipe.model.drop_path_rate, recipe.model.label_policy) == (0.5, "zeros")
+    assert (recipe.data.erased_share, recipe.data.vary_intensity, recipe.data.view_filter) == (
+        0.1,
+        False,
+        "all",
+    )

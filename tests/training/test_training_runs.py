@@ -122,6 +122,69 @@ def test_layer_decay_holds_early_layers_back(classifier_run, workspace, tmp_path
     assert (two[stem] - start).abs().max() < 0.01 * (one[stem] - before).abs().max()
 
 
+def test_the_moving_average_is_validated_and_kept_beside_the_weights(workspace, tmp_path):
+    run = train_classifier(classify_settings(workspace, tmp_path / "run", **{"training.ema_decay": 0.9}))
+    lines = [json.loads(line) for line in (run.run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert any({"eval_mean_auroc", "eval_average_mean_auroc"} <= line.keys() for line in lines)
+    raw, averaged, best = (
+        load_file(run.run_dir / name / "model.safetensors")
+        for name in ("best_model_raw", "best_model_averaged", "best_model")
+    )
+    assert any(not torch.equal(raw[name], averaged[name]) for name in raw)
+    assert {kept.weights for kept in run.others} == {"raw", "averaged"}
+    values = {kept.weights: kept.metrics["mean_auroc"] for kept in run.others}
+    assert run.weights == max(values, key=values.get)
+    taken = raw if run.weights == "raw" else averaged
+    assert all(torch.equal(best[name], taken[name]) for name in best)
+    metadata = json.loads((run.best_model / "training_metadata.json").read_text())
+    assert metadata["weights"] == run.weights
+
+
+@pytest.mark.parametrize("task", ["vqa", "classify"])
+def test_a_frozen_backbone_keeps_weights_and_statistics_and_is_let_go(task, workspace, tmp_path):
+    settings, train = {
+        "vqa": (vqa_settings, train_vqa), "classify": (classify_settings, train_classifier)
+    }[task]  # fmt: skip
+    more = {
+        "training.freeze_backbone_epochs": 1, "data.max_samples": 8, "training.save_steps": 1,
+        "training.save_total_limit": 9,
+    }  # fmt: skip
+    run = train(settings(workspace, tmp_path / "run", **more))
+    one, two, last = (
+        load_file(run.run_dir / f"checkpoint-{step}" / "model.safetensors") for step in (1, 2, 4)
+    )
+    body, head = {
+        "vqa": ("network.visual.body.", "network.visual.project_fine."),
+        "classify": ("network.network.layer", "network.network.fc."),
+    }[task]
+    assert all(torch.equal(one[name], two[name]) for name in one if name.startswith(body))
+    assert any(not torch.equal(one[name], two[name]) for name in one if name.startswith(head))
+    changed = [name for name in one if name.startswith(body) and not torch.equal(two[name], last[name])]
+    assert any("running_mean" in name for name in changed)
+    assert any(name.endswith("conv1.weight") for name in changed)
+
+
+def test_positives_weigh_what_the_settings_say(workspace, tmp_path, caplog):
+    def first_loss(weight):
+        settings = classify_settings(
+            workspace, tmp_path / str(weight), **{"training.pos_weight": weight, "training.max_steps": 1}
+        )
+        run = train_classifier(settings)
+        return json.loads((run.run_dir / "metrics.jsonl").read_text().splitlines()[0])["loss"]
+
+    plain = first_loss(None)
+    assert first_loss({"Edema": 1.0}) == pytest.approx(plain)
+    assert first_loss(dict.fromkeys(FINDINGS[:13], 50.0)) > plain
+    caplog.set_level("INFO", logger="cxrkit")
+    assert first_loss("balanced") > plain
+    assert "weight of positives in the loss: " in caplog.text
+
+
+def test_an_unknown_finding_of_pos_weight_is_told(workspace, tmp_path):
+    with pytest.raises(SettingsError, match="Edemma"):
+        classify_settings(workspace, tmp_path, **{"training.pos_weight": {"Edemma": 2.0}})
+
+
 def test_the_same_seed_gives_the_same_weights(vqa_run, workspace, tmp_path):
     _, first, _ = vqa_run
     again = train_vqa(vqa_settings(workspace, tmp_path / "again"))
