@@ -166,8 +166,9 @@ def test_a_frozen_backbone_keeps_weights_and_statistics_and_is_let_go(task, work
 
 def test_positives_weigh_what_the_settings_say(workspace, tmp_path, caplog):
     def first_loss(weight):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
         settings = classify_settings(
-            workspace, tmp_path / str(weight), **{"training.pos_weight": weight, "training.max_steps": 1}
+            workspace, folder, **{"training.pos_weight": weight, "training.max_steps": 1}
         )
         run = train_classifier(settings)
         return json.loads((run.run_dir / "metrics.jsonl").read_text().splitlines()[0])["loss"]
