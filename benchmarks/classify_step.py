@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from dcnv3 import plain
 from loader import FullSizeFilms, full_size_films, open_workspace, repeated
-from measure import run_in_own_process, show
+from measure import show, sides_in_turn
 from torch.utils.data import DataLoader
 
 import cxrkit.models.internimage.layers as layers
@@ -128,19 +128,11 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         __file__, "--folder", folder, "--workspace", workspace, "--backbone", options.backbone,
         "--batch", options.batch, "--steps", options.steps, "--warm-up", options.warm_up,
     ]  # fmt: skip
-    rounds = [
-        {side: run_in_own_process([*words, "--side", side]) for side in ("guide", "ours")}
-        for _ in range(options.rounds)
-    ]
-    median = {
-        side: {key: float(np.median([each[side][key] for each in rounds])) for key in rounds[0][side]}
-        for side in ("guide", "ours")
-    }
-    ratios = [each["ours"]["films_per_s"] / each["guide"]["films_per_s"] for each in rounds]
+    median, ratio = sides_in_turn(words, "films_per_s", options.rounds)
     return {
         "films_per_s": median["ours"]["films_per_s"],
         "baseline_films_per_s": median["guide"]["films_per_s"],
-        "ratio": float(np.median(ratios)),
+        "ratio": ratio,
         "data_share": median["ours"]["data_share"],
         "baseline_data_share": median["guide"]["data_share"],
         "peak_mb": median["ours"]["peak_mb"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -71,6 +72,28 @@ def run_in_own_process(words: list[object]) -> dict[str, float]:
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+def sides_in_turn(words: list[object], rate: str, rounds: int) -> tuple[dict[str, dict[str, float]], float]:
+    """Runs a script once for the baseline and once for ours, in turn, with `--side guide` and `--side ours`.
+
+    Args:
+        words: script and options.
+        rate: the figure whose ratio, ours over the baseline's of the same round, is taken.
+        rounds: times each side is run.
+
+    Returns:
+        The medians of each side's figures, and the median ratio.
+    """
+    runs = [
+        {side: run_in_own_process([*words, "--side", side]) for side in ("guide", "ours")}
+        for _ in range(rounds)
+    ]
+    medians = {
+        side: {name: statistics.median(run[side][name] for run in runs) for name in runs[0][side]}
+        for side in ("guide", "ours")
+    }
+    return medians, statistics.median(run["ours"][rate] / run["guide"][rate] for run in runs)
 
 
 def show(figures: dict[str, object], as_json: bool) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from loader import full_size_films, open_workspace
-from measure import run_in_own_process, show
+from measure import show, sides_in_turn
 from PIL import Image
 from torchvision.transforms import v2
 
@@ -168,14 +168,6 @@ def run_side(options: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def in_own_process(options: argparse.Namespace, side: str, folder: Path, workspace: Path) -> dict[str, float]:
-    return run_in_own_process([
-        __file__, "--side", side, "--folder", folder, "--workspace", workspace,
-        "--images", options.images, "--steps", options.steps, "--warm-up", options.warm_up,
-        "--pieces", options.pieces,
-    ])  # fmt: skip
-
-
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     workspace = open_workspace(options.workspace, folder, options.patients)
     index = Index.open(workspace)
@@ -184,19 +176,15 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         store = films_of(index)
 
     full_size_films(Stored, folder / "full_size")  # type: ignore[arg-type]
-    rounds = [
-        {side: in_own_process(options, side, folder, workspace) for side in ("guide", "ours")}
-        for _ in range(options.rounds)
-    ]
-    ratios = [each["ours"]["questions_per_s"] / each["guide"]["questions_per_s"] for each in rounds]
-    median = {
-        side: {key: float(np.median([each[side][key] for each in rounds])) for key in rounds[0][side]}
-        for side in ("guide", "ours")
-    }
+    words = [
+        __file__, "--folder", folder, "--workspace", workspace, "--images", options.images,
+        "--steps", options.steps, "--warm-up", options.warm_up, "--pieces", options.pieces,
+    ]  # fmt: skip
+    median, ratio = sides_in_turn(words, "questions_per_s", options.rounds)
     return {
         "questions_per_s": median["ours"]["questions_per_s"],
         "baseline_questions_per_s": median["guide"]["questions_per_s"],
-        "ratio": float(np.median(ratios)),
+        "ratio": ratio,
         "peak_mb": median["ours"]["peak_mb"],
         "baseline_peak_mb": median["guide"]["peak_mb"],
         "tokens_per_question": median["ours"]["tokens_per_question"],
