@@ -1,15 +1,18 @@
 """Probabilities of the 14 findings per study: the mean over its films."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from cxrkit.config import ClassifySettings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import labelled_films, make_loader
+from cxrkit.data.batches.sampling import TRANSFORM_NUMBERS
 from cxrkit.data.batches.transforms import prepare_images
 from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
@@ -71,10 +74,13 @@ class StudyScorer:
         """
         if (split, condition) not in self._done:
             films = self._films(split)
-            if condition == "majority":
-                probabilities = np.tile(self._share_of_positives(), (len(films), 1))
+            if condition == "model":
+                probabilities = self._run(films, split)
             else:
-                probabilities = self._run(films, split, is_blank=condition == "blank_image")
+                same = (
+                    self._share_of_positives() if condition == "majority" else self._of_an_empty_film(films)
+                )
+                probabilities = np.tile(same, (len(films), 1))
             self._done[split, condition] = _by_study(films, probabilities)
         return self._done[split, condition]
 
@@ -90,27 +96,42 @@ class StudyScorer:
         share: FloatArray = np.mean(labels == 1, axis=0, dtype=np.float32)
         return share
 
-    @torch.no_grad()
-    def _run(self, films: FilmDataset, split: str, *, is_blank: bool) -> FloatArray:
-        config, device, parts, done = self.model.config, self.model.device, [], 0
-        collate = Collate(self.index, None)
-        loader = make_loader(films, collate, batch_size=FILMS_PER_BATCH, workers=0, shuffle=False)
-        for batch in loader:
-            images = batch["images"].to(device)
-            prepared = prepare_images(
-                torch.zeros_like(images) if is_blank else images,
-                torch.zeros_like(batch["transform"], device=device),
-                config.image_size,
-                list(config.image_mean),
-                list(config.image_std),
-                batch["image_side"].to(device),
-            )
-            parts.append(self.model(prepared).float().sigmoid().cpu().numpy())
-            done += len(images)
+    def _of_an_empty_film(self, films: FilmDataset) -> FloatArray:
+        """Gives what the model says of an empty film, `[14]`, once for all.
+
+        Scored in several batches, equal films would differ in their last digits and have an order.
+        """
+        batch = next(iter(self._batches(films)))
+        empty = torch.zeros_like(batch["images"][:1])
+        first: FloatArray = self._probabilities(empty, batch["image_side"][:1])[0]
+        return first
+
+    def _run(self, films: FilmDataset, split: str) -> FloatArray:
+        parts, done = [], 0
+        for batch in self._batches(films):
+            parts.append(self._probabilities(batch["images"], batch["image_side"]))
+            done += len(batch["images"])
             if self.progress is not None:
-                stage = f"{split}: {'empty films' if is_blank else 'films'}"
-                self.progress(stage, done, len(films))
+                self.progress(f"classifying the {split} split", done, len(films))
         return np.concatenate(parts)
+
+    def _batches(self, films: FilmDataset) -> Iterable[Any]:
+        collate = Collate(self.index, None)
+        return make_loader(films, collate, batch_size=FILMS_PER_BATCH, workers=0, shuffle=False)
+
+    @torch.no_grad()
+    def _probabilities(self, images: Tensor, sides: Tensor) -> FloatArray:
+        config, device = self.model.config, self.model.device
+        prepared = prepare_images(
+            images.to(device),
+            torch.zeros(len(images), TRANSFORM_NUMBERS, device=device),
+            config.image_size,
+            list(config.image_mean),
+            list(config.image_std),
+            sides.to(device),
+        )
+        probabilities: FloatArray = self.model(prepared).float().sigmoid().cpu().numpy()
+        return probabilities
 
 
 def _by_study(films: FilmDataset, probabilities: FloatArray) -> StudyScores:
