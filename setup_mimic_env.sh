@@ -1,6 +1,7 @@
 #!/bin/bash
 # Sets this project up on a cluster, once: environment, folders, pretrained weights, lines of the SLURM scripts.
 set -euo pipefail
+called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
@@ -26,6 +27,11 @@ fail() {
     exit 2
 }
 
+# A path as it was meant where the script was called from.
+absolute() {
+    case "$1" in '' | /*) printf '%s' "$1" ;; *) printf '%s/%s' "$called_from" "$1" ;; esac
+}
+
 cxr_path='' qa_path='' workspace='' modules='' python='' partition='' qos='' email='' weights=1 dry=0
 while [ "$#" -gt 0 ]; do
     case "$1" in
@@ -37,9 +43,9 @@ while [ "$#" -gt 0 ]; do
     esac
     [ "$#" -ge 2 ] || fail "$1 needs a value" "./setup_mimic_env.sh --help shows which"
     case "$1" in
-        --cxr-path) cxr_path="$2" ;;
-        --qa-path) qa_path="$2" ;;
-        --workspace) workspace="$2" ;;
+        --cxr-path) cxr_path="$(absolute "$2")" ;;
+        --qa-path) qa_path="$(absolute "$2")" ;;
+        --workspace) workspace="$(absolute "$2")" ;;
         --modules) modules="$2" ;;
         --python) python="$2" ;;
         --partition) partition="$2" ;;
@@ -93,11 +99,14 @@ if [ "$weights" -eq 1 ]; then
     fi
 fi
 
-cat <<'TEXT'
-
-next, on a node with many cores: prepare the data and look at it
-  .venv/bin/cxrkit analyze --config configs/internimage_b_mimic_cxr_224.yaml --mimic_cxr_path ... --mimic_qa_path ...
-then
-  sbatch slurm/train_mimic.sbatch
-  sbatch slurm/eval_mimic.sbatch
-TEXT
+analyze=(.venv/bin/cxrkit analyze --config configs/internimage_b_mimic_cxr_224.yaml)
+analyze+=(--mimic_cxr_path "${cxr_path:-FOLDER}" --mimic_qa_path "${qa_path:-FOLDER}")
+[ -z "$workspace" ] || analyze+=(--workspace "$workspace")
+echo
+echo "next, on a node with many cores: prepare the data and look at it"
+printf ' '
+printf ' %q' "${analyze[@]}"
+echo
+echo "then"
+echo "  sbatch slurm/train_mimic.sbatch"
+echo "  sbatch slurm/eval_mimic.sbatch"

@@ -15,7 +15,7 @@ SCRIPTS = ["slurm/train_mimic.sbatch", "slurm/eval_mimic.sbatch", "setup_mimic_e
 # Writes down how it was called; ends with 75 when it is told to stop, as `cxrkit train` does.
 PROGRAM = """#!/bin/bash
 printf '%s\\n' "$@" > called
-trap 'sleep 0.3; exit 75' USR1
+trap {trap} USR1
 touch ready
 for _ in $(seq {tenths}); do sleep 0.1; done
 exit {code}
@@ -31,8 +31,15 @@ def job(tmp_path):
         path.write_text(text)
         path.chmod(0o755)
 
-    def start(script: str, *words: str, tenths: int = 0, code: int = 0, **environment: str):
-        executable(tmp_path / ".venv/bin/cxrkit", PROGRAM.format(tenths=tenths, code=code))
+    def start(
+        script: str,
+        *words: str,
+        tenths: int = 0,
+        code: int = 0,
+        trap: str = "'sleep 0.3; exit 75'",
+        **environment: str,
+    ):
+        executable(tmp_path / ".venv/bin/cxrkit", PROGRAM.format(tenths=tenths, code=code, trap=trap))
         executable(tmp_path / "bin/scontrol", '#!/bin/bash\necho "$@" > requeued\n')
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
         return subprocess.Popen(
@@ -63,6 +70,22 @@ def test_a_warned_training_saves_and_goes_back_into_the_queue(job, tmp_path):
     process.send_signal(signal.SIGUSR1)
     assert process.wait(20) == 75
     assert (tmp_path / "requeued").read_text() == "requeue 77\n"
+
+
+def test_a_cancelled_training_saves_and_stays_away(job, tmp_path):
+    process = job("slurm/train_mimic.sbatch", tenths=100)
+    wait_for(tmp_path / "ready")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 75
+    assert not (tmp_path / "requeued").exists()
+
+
+def test_a_warning_before_the_training_begins_loses_nothing(job, tmp_path):
+    process = job("slurm/train_mimic.sbatch", tenths=100, trap="-")
+    wait_for(tmp_path / "ready")
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(20) == 138
+    assert (tmp_path / "requeued").is_file()
 
 
 @pytest.mark.parametrize("code", [0, 2])
@@ -138,6 +161,16 @@ def test_a_set_up_writes_the_site_and_the_lines_of_the_jobs(tmp_path):
     )
     assert shown.stdout == f"{films}\n"
     assert (tmp_path / "logs").is_dir()
+
+
+def test_paths_are_meant_where_the_script_is_called(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "films").mkdir()
+    monkeypatch.chdir(tmp_path)
+    words = ["--dry-run", "--cxr-path", "films", "--workspace", "/big disk/ws", "--skip-weights"]
+    done = set_up(tmp_path / "project", *words)
+    assert f"--mimic_cxr_path {tmp_path / 'films'} --mimic_qa_path FOLDER" in done.stdout
+    assert "--workspace /big\\ disk/ws" in done.stdout
 
 
 @pytest.mark.parametrize("words", [["--emial", "x"], ["--email"], ["--qos", "a; b"], ["--cxr-path", "/none"]])

@@ -89,9 +89,10 @@ def test_numbers_that_json_does_not_know_become_null():
 
 
 def test_only_a_model_or_a_checkpoint_blocks_a_folder(settings, tmp_path):
-    run_dir = start_run(settings())
+    run_dir = start_run(settings(), {})
     (run_dir / "metrics.jsonl").write_text("{}\n")
-    assert start_run(settings()) == run_dir
+    require_free_run(settings())
+    assert start_run(settings(), {}) == run_dir
     assert not (run_dir / "metrics.jsonl").exists()
     for name in ("checkpoint-5", "best_model", "best_model.old"):
         (run_dir / name).mkdir()

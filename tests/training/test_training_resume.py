@@ -67,7 +67,7 @@ def are_equal(one, two):
 def assert_equal_runs(one, two):
     checkpoint = f"checkpoint-{LAST}"
     names = {path.name for path in (one / checkpoint).iterdir()} - {"manifest.json"}
-    assert names >= {"model.safetensors", "average.safetensors", "optimizer.pt", "cxrkit_state.json"}
+    assert names >= {"model.safetensors", "average.safetensors", "optimizer.pt", "unlogged_0.json"}
     files = [f"{checkpoint}/{name}" for name in names] + ["metrics.jsonl"]
     files += [f"{kind}/model.safetensors" for kind in ("best_model", "best_model_raw", "best_model_averaged")]
     differing = [name for name in files if not are_equal(content(one / name), content(two / name))]
@@ -136,6 +136,57 @@ def test_without_a_whole_checkpoint_nothing_is_overwritten(classifier, workspace
     with pytest.raises(ArtifactError, match=r"no checkpoint in .* is whole"):
         run("classify", workspace, tmp_path / "run", **AUTO)
     assert (tmp_path / "run/best_model/model.safetensors").is_file()
+
+
+def test_a_run_broken_off_before_its_first_checkpoint_begins_anew(classifier, workspace, tmp_path):
+    shutil.copytree(classifier, tmp_path / "run")
+    for path in checkpoints_of(tmp_path / "run"):
+        shutil.rmtree(path)
+    run_file = tmp_path / "run/run.json"
+    # Finished, or not this run: what is there stays.
+    with pytest.raises(ArtifactError, match="earlier run"):
+        run("classify", workspace, tmp_path / "run", **AUTO)
+    content = json.loads(run_file.read_text())
+    run_file.write_text(json.dumps(content | {"finished": False}))
+    with pytest.raises(ArtifactError, match="earlier run"):
+        run("classify", workspace, tmp_path / "run", **AUTO, **{"training.seed": 7})
+    run("classify", workspace, tmp_path / "run", **AUTO)
+    assert_equal_runs(classifier, tmp_path / "run")
+
+
+def test_a_damaged_later_checkpoint_takes_no_place_of_a_whole_one(classifier, workspace, tmp_path):
+    shutil.copytree(classifier, tmp_path / "run")
+    (tmp_path / "run/checkpoint-9/model.safetensors").unlink()
+    one = {"training.save_total_limit": 1}
+    with pytest.raises(TrainingStopped):
+        run("classify", workspace, tmp_path / "run", 7, **AUTO, **one)
+    assert newest_whole(tmp_path / "run")[0].name == "checkpoint-7"
+    run("classify", workspace, tmp_path / "run", **AUTO, **one)
+    assert_equal_runs(classifier, tmp_path / "run")
+
+
+def test_other_intervals_of_saving_and_logging_hold_from_then_on(workspace, tmp_path):
+    with pytest.raises(TrainingStopped):
+        run("classify", workspace, tmp_path / "run", 4)
+    more = {"training.save_steps": 1, "training.logging_steps": 1, "training.save_total_limit": 9}
+    run("classify", workspace, tmp_path / "run", **AUTO, **more)
+    steps = [int(path.name.split("-")[1]) for path in checkpoints_of(tmp_path / "run")]
+    assert steps == [9, 8, 7, 6, 5, 4, 3]
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss" in line] == [2, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_run_that_lost_patience_is_finished(workspace, tmp_path):
+    patience = {
+        "training.early_stopping_patience": 1, "training.metric_for_best_model": "loss",
+        "training.learning_rate": 10.0, "training.save_steps": 9, "training.eval_steps": 1,
+        "training.max_steps": 30, "training.num_epochs": 30, "training.max_skipped_steps": 30,
+    }  # fmt: skip
+    first = run("classify", workspace, tmp_path / "run", **patience)
+    last = checkpoints_of(tmp_path / "run")[0]
+    assert last.name != "checkpoint-30"
+    again = run("classify", workspace, tmp_path / "run", **AUTO, **patience)
+    assert (again.step, checkpoints_of(tmp_path / "run")[0]) == (first.step, last)
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,9 @@ def test_it_goes_on_from_its_state(network):
     assert all(torch.equal(value, two.values[name]) for name, value in one.values.items())
     with pytest.raises(KeyError):
         two.load({"another": torch.zeros(1), "#updates": torch.tensor(1)})
+
+
+def test_it_moves_with_the_network(network):
+    average = WeightAverage(network, decay=0.9)
+    average.follow(network.to("meta"))
+    assert {value.device.type for value in average.values.values()} == {"meta"}

@@ -51,12 +51,15 @@ def train_policies(settings: Mapping[str, "ClassifySettings"], terminal: "Termin
     from cxrkit.cli.tables import policies_table
     from cxrkit.evaluation.policies import TABLE_FILE, compare_policies
     from cxrkit.training.classify import train_classifier
+    from cxrkit.training.run_folder import is_first_process
 
     models = {}
     for policy, own in settings.items():
         terminal.note(f"label policy {policy}")
         with terminal.bars() as bars:
             models[policy] = train_classifier(own, progress=bars.report).best_model
+    if not is_first_process():
+        return
     first = next(iter(settings.values()))
     table = compare_policies(models, first)
     path = first.training.output_dir.parent / TABLE_FILE

@@ -142,5 +142,8 @@ def _by_study(films: FilmDataset, probabilities: FloatArray) -> StudyScores:
         study_rows=study_rows.astype(np.int64),
         films=[image_rows[rows] for rows in own],
         labels=index.column("studies", "chexpert")[study_rows],
-        probabilities=np.stack([probabilities[rows].mean(0) for rows in own]),
+        # In float64 the mean of equal probabilities is that probability: no order among studies of a control.
+        probabilities=np.stack(
+            [probabilities[rows].mean(0, dtype=np.float64) for rows in own], dtype=np.float32
+        ),
     )

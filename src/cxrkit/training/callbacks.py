@@ -61,9 +61,9 @@ class Patience(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Looks at the validations since the best one."""
+        """Looks at the validations since the best one; the last update is saved too."""
         if self.best.without_better >= self.patience:
-            control.should_training_stop = True
+            control.should_training_stop = control.should_save = True
 
 
 class FollowEpochs(TrainerCallback):

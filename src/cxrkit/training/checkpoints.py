@@ -33,8 +33,8 @@ def checkpoint_path(run_dir: Path, step: int) -> Path:
 
 def checkpoints_of(run_dir: Path) -> list[Path]:
     """Gives the checkpoint folders of a run, latest update first, whole or not."""
-    found = {path: match for path in run_dir.glob("checkpoint-*") if (match := _NAME.search(path.name))}
-    return sorted(found, key=lambda path: -int(found[path][1]))
+    found = [path for path in run_dir.glob("checkpoint-*") if _NAME.search(path.name)]
+    return sorted(found, key=step_of, reverse=True)
 
 
 def unfinished_path(run_dir: Path, step: int) -> Path:
@@ -102,9 +102,22 @@ def newest_whole(run_dir: Path) -> tuple[Path | None, list[Rejected]]:
     return None, rejected
 
 
-def remove_older(run_dir: Path, keep: int) -> None:
-    """Removes all but the latest `keep` checkpoints, and what unfinished ones left behind."""
-    for path in [*checkpoints_of(run_dir)[keep:], *run_dir.glob(".checkpoint-*.part")]:
+def step_of(checkpoint: Path) -> int:
+    """Gives the update that a checkpoint's folder is named after."""
+    match = _NAME.search(checkpoint.name)
+    return int(match[1]) if match else -1
+
+
+def remove_older(run_dir: Path, keep: int, step: int) -> None:
+    """Removes all but the latest `keep` checkpoints, and what unfinished ones left behind.
+
+    Args:
+        run_dir: the run's folder.
+        keep: so many stay.
+        step: the update just saved; a later checkpoint was found damaged, and takes no place of a whole one.
+    """
+    written = [path for path in checkpoints_of(run_dir) if step_of(path) <= step]
+    for path in [*written[keep:], *run_dir.glob(".checkpoint-*.part")]:
         shutil.rmtree(path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -82,7 +83,7 @@ class CxrkitTrainer(Trainer):
         self._part_steps = 0
         self.guard = FiniteGuard(max_skipped_steps)
         self.parameter_groups = parameter_groups
-        self._own: dict[str, Any] | None = None
+        self._unlogged: dict[str, Any] | None = None
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Makes the optimizer, over our own groups of weights when there are any."""
@@ -151,6 +152,8 @@ class CxrkitTrainer(Trainer):
         for kind in self.outcome.best.kinds:
             with self._weights(kind):
                 validated[kind] = self.outcome.validate(module, self.args.device)
+        # Running statistics differ a little between processes; all must keep and stop alike.
+        validated = broadcast_object_list([validated])[0]
         self.latest = validated[RAW]
         named = {f"eval_{name}": value for name, value in validated[RAW].items()}
         named |= {f"eval_average_{name}": value for name, value in validated.get(AVERAGED, {}).items()}
@@ -184,12 +187,13 @@ class CxrkitTrainer(Trainer):
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
+        self._save_unlogged(folder)
         if self.is_world_process_zero():
             self._save_own_parts(folder)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             finish_checkpoint(run_dir, step, self.outcome.run)
-            remove_older(run_dir, self.args.save_total_limit or 1)
+            remove_older(run_dir, self.args.save_total_limit or 1, step)
         self.accelerator.wait_for_everyone()
 
     def _save_own_parts(self, folder: Path) -> None:
@@ -200,10 +204,21 @@ class CxrkitTrainer(Trainer):
         own = {
             "best": self.outcome.best.state(),
             "skipped": [self.guard.skipped, self.guard.in_a_row],
-            "unlogged": [float(self._tr_loss), self._globalstep_last_logged, self._part_steps],
-            "unlogged_parts": {name: float(value) for name, value in self._part_sums.items()},
         }
         (folder / OWN_STATE).write_text(json.dumps(own) + "\n", encoding="utf-8")
+
+    def _save_unlogged(self, folder: Path) -> None:
+        """Writes this process's own sums of losses since the last log."""
+        sums = {
+            "loss": float(self._tr_loss),
+            "last_logged": self._globalstep_last_logged,
+            "steps": self._part_steps,
+            "parts": {name: float(value) for name, value in self._part_sums.items()},
+        }
+        (folder / self._unlogged_file()).write_text(json.dumps(sums) + "\n", encoding="utf-8")
+
+    def _unlogged_file(self) -> str:
+        return f"unlogged_{self.args.process_index}.json"
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         self.load_weights(Path(resume_from_checkpoint))
@@ -218,21 +233,22 @@ class CxrkitTrainer(Trainer):
         Args:
             checkpoint: a whole one, of this run.
         """
-        self._own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
-        self.outcome.best.load(self._own["best"])
-        self.guard.skipped, self.guard.in_a_row = self._own["skipped"]
+        own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
+        self.outcome.best.load(own["best"])
+        self.guard.skipped, self.guard.in_a_row = own["skipped"]
+        self._unlogged = json.loads((checkpoint / self._unlogged_file()).read_text(encoding="utf-8"))
         if self.outcome.average is not None:
             self.outcome.average.load(load_file(checkpoint / AVERAGE))
 
     def go_on_logging(self) -> None:
         """Takes up the losses that were not logged before the checkpoint; called when training begins."""
-        if self._own is None:
+        if self._unlogged is None:
             return
-        loss, self._globalstep_last_logged, self._part_steps = self._own["unlogged"]
-        self._tr_loss += loss
+        sums = self._unlogged
+        self._tr_loss += sums["loss"]
+        self._globalstep_last_logged, self._part_steps = sums["last_logged"], sums["steps"]
         self._part_sums = {
-            name: torch.tensor(value, device=self.args.device)
-            for name, value in self._own["unlogged_parts"].items()
+            name: torch.tensor(value, device=self.args.device) for name, value in sums["parts"].items()
         }
 
 

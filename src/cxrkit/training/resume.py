@@ -10,8 +10,8 @@ from typing import Any
 from cxrkit.config import Settings
 from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
-from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest
-from cxrkit.training.run_folder import METRICS_FILE, is_first_process, require_free_run
+from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest, step_of
+from cxrkit.training.run_folder import METRICS_FILE, is_broken_off, is_first_process, require_free_run
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,10 @@ def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     """
     asked, run_dir = settings.training.resume_from_checkpoint, settings.training.output_dir
     if asked is None:
+        require_free_run(settings)
         return None
     if asked == AUTO:
-        checkpoint = _newest(settings)
+        checkpoint = _newest(settings, run)
     else:
         checkpoint = Path(asked)
         read_manifest(checkpoint)
@@ -99,7 +100,7 @@ def cut_metrics(run_dir: Path, step: int) -> None:
     write_atomically(path, "".join(kept).encode())
 
 
-def _newest(settings: Settings) -> Path | None:
+def _newest(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     run_dir = settings.training.output_dir
     checkpoint, rejected = newest_whole(run_dir)
     for entry in rejected:
@@ -113,7 +114,10 @@ def _newest(settings: Settings) -> Path | None:
             found="\n".join(f"{entry.path.name}: {entry.reason}" for entry in rejected),
             next_step="move the folder away, or pass another --output_dir, and start anew",
         )
-    require_free_run(settings)
+    if is_broken_off(run_dir, run):
+        logger.info("%s holds this run from before its first checkpoint: starting anew", run_dir)
+    else:
+        require_free_run(settings)
     return None
 
 
@@ -126,13 +130,12 @@ def _require_newest_of(run_dir: Path, checkpoint: Path) -> None:
             found=str(checkpoint),
             next_step=f"pass --output_dir {checkpoint.parent} too",
         )
-    later = [path for path in found if path.resolve() != checkpoint.resolve()]
-    newer = later[: [path.resolve() for path in found].index(checkpoint.resolve())]
-    if newer:
+    newest, _ = newest_whole(run_dir)
+    if newest is not None and step_of(newest) > step_of(checkpoint):
         raise ArtifactError(
             f"the run has checkpoints later than {checkpoint.name}",
             expected="to go on from the latest one; nothing is overwritten",
-            found=", ".join(path.name for path in newer),
+            found=newest.name,
             next_step="move the later ones away, or pass --resume_from_checkpoint auto",
         )
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ from cxrkit.training.run_folder import (
     BEST_MODEL,
     Savable,
     TrainedRun,
+    mark_finished,
     start_run,
     write_best_model,
 )
@@ -90,7 +92,7 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
     """
     settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
     checkpoint = find_checkpoint(settings, run)
-    run_dir = start_run(settings) if checkpoint is None else settings.training.output_dir
+    run_dir = start_run(settings, run) if checkpoint is None else settings.training.output_dir
     stop = StopRequest()
     trainer = _trainer(job, run_dir, run, stop, progress)
     stop.accelerator = trainer.accelerator
@@ -98,7 +100,9 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         _train(trainer, checkpoint, settings.training.early_stopping_patience)
     if stop.stopped:
         raise _stopped(stop, run_dir, trainer.state.global_step)
-    return _finish(job, run_dir, trainer)
+    trained = _finish(job, run_dir, trainer)
+    mark_finished(run_dir)
+    return trained
 
 
 def _trainer(
@@ -114,7 +118,8 @@ def _trainer(
 
     kinds = (RAW,) if average is None else (RAW, AVERAGED)
     outcome = Outcome(job.validate, BestModels(training.metric_for_best_model, keep, kinds), average, run)
-    steps = math.ceil(len(loader) / training.gradient_accumulation_steps)
+    batches = math.ceil(len(loader) / int(os.environ.get("WORLD_SIZE", "1")))
+    steps = math.ceil(batches / training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
         job.module,
         training_arguments(job.settings, steps),
@@ -165,6 +170,8 @@ class _GoOnLogging(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.trainer.go_on_logging()
+        # A checkpoint's state has the intervals that it was written with.
+        state.compute_steps(args, state.max_steps)
 
 
 def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> None:
@@ -177,6 +184,7 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
     cut_metrics(trainer.run_dir, state.global_step)
     logger.info("going on from %s, update %d of %d", checkpoint, state.global_step, state.max_steps)
     if state.global_step >= state.max_steps or 0 < patience <= trainer.outcome.best.without_better:
+        state.is_world_process_zero = trainer.is_world_process_zero()
         trainer.state = state
         trainer.load_weights(checkpoint)
         return

@@ -3,13 +3,15 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cxrkit.config import Settings, dump_settings, given_path
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
+from cxrkit.reporting import write_atomically
 from cxrkit.training.best_models import RAW, Kept, defined_or_none
 from cxrkit.version import __version__
 
@@ -18,6 +20,7 @@ BEST_MODEL = "best_model"
 MODEL_SETTINGS_FILE = "settings.json"
 METADATA_FILE = "training_metadata.json"
 METRICS_FILE = "metrics.jsonl"
+RUN_FILE = "run.json"
 
 
 class Savable(Protocol):
@@ -75,20 +78,48 @@ def require_free_run(settings: Settings) -> None:
         )
 
 
-def start_run(settings: Settings) -> Path:
-    """Makes the run's folder and writes the resolved settings into it; called when all the rest is built.
+def start_run(settings: Settings, run: Mapping[str, Any]) -> Path:
+    """Makes the run's folder and writes into it what the run is; called when all the rest is built.
 
-    Raises:
-        ArtifactError: the folder holds an earlier run; nothing is overwritten.
+    Args:
+        settings: resolved; their folder was found free.
+        run: what decides the run's weights, as JSON values.
     """
-    require_free_run(settings)
     run_dir = settings.training.output_dir
     run_dir.mkdir(parents=True, exist_ok=True)
     if is_first_process():
         # What an interrupted start logged is not of this run.
         (run_dir / METRICS_FILE).unlink(missing_ok=True)
         dump_settings(settings, run_dir / SETTINGS_FILE)
+        _write_run(run_dir, run, is_finished=False)
     return run_dir
+
+
+def mark_finished(run_dir: Path) -> None:
+    """Notes that a run came to its end."""
+    if is_first_process():
+        found = _read_run(run_dir)
+        _write_run(run_dir, {} if found is None else found["run"], is_finished=True)
+
+
+def is_broken_off(run_dir: Path, run: Mapping[str, Any]) -> bool:
+    """Tells whether the folder holds the beginning of this very run, which never came to its end."""
+    found = _read_run(run_dir)
+    return found is not None and found["run"] == run and not found["finished"]
+
+
+def _write_run(run_dir: Path, run: Mapping[str, Any], *, is_finished: bool) -> None:
+    text = json.dumps({"finished": is_finished, "run": run}, indent=1) + "\n"
+    write_atomically(run_dir / RUN_FILE, text.encode())
+
+
+def _read_run(run_dir: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # Without it nobody knows what the folder holds, and it is treated as in use.
+        return None
+    return content
 
 
 def with_absolute_paths(settings: Settings) -> Settings:

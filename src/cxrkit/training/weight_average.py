@@ -14,7 +14,7 @@ class WeightAverage:
     `min(decay, (1 + t) / (10 + t))`.
 
     Args:
-        network: whose weights are followed; where they are, the average is too, in float32.
+        network: whose weights are followed, in float32, on the device where they are.
         decay: share of the average that an update keeps, 0..1.
 
     Attributes:
@@ -33,7 +33,8 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         for name, value in _followed(network).items():
-            self.values[name].lerp_(value.float(), 1 - decay)
+            # The engine moves a network to its device after the average was made.
+            self.values[name] = self.values[name].to(value.device).lerp_(value.float(), 1 - decay)
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
