@@ -16,12 +16,13 @@ ROOMS = (
     "data",
     "demo",
     "evaluation",
+    "hardware",
     "inference",
     "metrics",
     "models",
     "reporting",
 )
-MODULES = ("__main__", "boxes", "errors", "hardware", "training", "version", "vocabulary")
+MODULES = ("__main__", "boxes", "errors", "training", "version", "vocabulary")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:

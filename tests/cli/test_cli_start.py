@@ -154,11 +154,10 @@ def test_hardware_says_which_way_computes_the_operator_and_why(capsys, monkeypat
     monkeypatch.delenv("CXRKIT_DCNV3_BACKEND", raising=False)
     code, shown, _ = run(["hardware"], capsys)
     assert code == 0
-    assert re.search(r"^dcnv3 +(cpu: machine code made by numba|triton: )", shown, re.MULTILINE)
+    assert re.search(r"DCNv3: +(cpu|triton) .*\n.*(machine code made by numba|fused kernel)", shown)
     monkeypatch.setenv("CXRKIT_DCNV3_BACKEND", "reference")
-    assert "reference: asked for" in run(["hardware"], capsys)[1]
+    assert re.search(r"DCNv3: +reference .*\n.*asked for", run(["hardware"], capsys)[1])
     monkeypatch.setenv("CXRKIT_DCNV3_BACKEND", "nonsense")
-    code, shown, told = run(["hardware"], capsys)
+    code, _, told = run(["hardware"], capsys)
     assert code == 2
-    assert "cores" in shown
     assert "'nonsense' (from CXRKIT_DCNV3_BACKEND)" in told

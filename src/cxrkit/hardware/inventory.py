@@ -1,0 +1,83 @@
+"""What this machine has."""
+
+import os
+import re
+from dataclasses import dataclass
+
+from cxrkit.errors import SettingsError
+
+GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One CUDA device; `has_bf16` means in hardware, not emulated."""
+
+    name: str
+    memory_bytes: int
+    has_bf16: bool
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """The machine as this process may use it; `memory_bytes` is None where the system does not tell."""
+
+    gpus: tuple[Gpu, ...]
+    cores: int
+    memory_bytes: int | None
+
+
+def detect_hardware() -> Hardware:
+    """Looks at the GPUs that CUDA shows, the cores this process may run on, and the memory."""
+    import torch
+
+    gpus = []
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(index)
+            # bfloat16 came with compute capability 8.0 (Ampere); before, PyTorch emulates it slowly.
+            gpus.append(Gpu(properties.name, properties.total_memory, has_bf16=properties.major >= 8))
+    return Hardware(tuple(gpus), cores=usable_cores(), memory_bytes=_memory_bytes())
+
+
+def usable_cores() -> int:
+    """Gives the number of cores that this process may run on, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PAGE_SIZE" in names and "SC_PHYS_PAGES" in names:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+# Since Ampere (2020) NVIDIA's GPUs compute in bfloat16; the names of those before it.
+_BEFORE_AMPERE = re.compile(r"\b(P100|P40|P4|V100|T4|GTX|TITAN|RTX\s?20\d\d|QUADRO|K80|M60)\b", re.IGNORECASE)
+_ASSUMED = re.compile(r"(?:(\d+)\s*x\s*)?(.+?)\s+(\d+)\s*(?:GB|GIB)", re.IGNORECASE)
+
+
+def assumed_hardware(text: str, *, cores: int, memory_bytes: int | None) -> Hardware:
+    """Gives a machine that one does not have, from words.
+
+    Args:
+        text: number, name and memory of its GPUs, such as `4x L4 24GB`; `cpu` for none.
+        cores: of it.
+        memory_bytes: of it.
+
+    Raises:
+        SettingsError: the words cannot be read.
+
+    >>> assumed_hardware("4x L4 24GB", cores=48, memory_bytes=None).gpus[0].name
+    'L4'
+    """
+    if text.strip().lower() == "cpu":
+        return Hardware((), cores, memory_bytes)
+    match = _ASSUMED.fullmatch(text.strip())
+    if match is None or int(match[3]) == 0 or int(match[1] or 1) == 0:
+        mistake = f'--assume: found {text!r}, expected such as "4x L4 24GB", "A100 80GB" or "cpu"'
+        raise SettingsError("command line", [mistake])
+    gpu = Gpu(match[2], int(match[3]) * GIBIBYTE, has_bf16=_BEFORE_AMPERE.search(match[2]) is None)
+    return Hardware((gpu,) * int(match[1] or 1), cores, memory_bytes)
