@@ -64,9 +64,12 @@ def test_historical_options_reach_their_keys(task, monkeypatch, tmp_path):
         "--disable_wandb --hub_model_id me/x --skip_data_check --workspace w --set training.seed=3 "
         f"--deepspeed {tmp_path / 'ds.json'} --local_rank=1"
     )
+    if task == "classify":
+        command += " --label_policies zeros,ignore"
     run(command.split())
-    ((seen_task, config, overrides, skip),) = seen
+    ((seen_task, config, overrides, skip, *policies),) = seen
     assert (seen_task, config, skip) == (task, None, True)
+    assert policies == ([["zeros", "ignore"]] if task == "classify" else [])
     assert {key: str(value) for key, value in overrides.items()} == {
         "data.mimic_cxr_jpg_path": "films",
         "data.mimic_ext_cxr_qba_path": "questions",
