@@ -124,3 +124,12 @@ def test_prepare_with_the_questions_alone_reports_them(tmp_path, capsys):
 def test_prepare_with_questions_that_are_not_there(tmp_path, capsys):
     assert run(["prepare", "--mimic_qa_path", str(tmp_path / "absent")]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_evaluation_takes_no_setting_that_the_model_itself_holds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("cxrkit.cli.evaluate_verb._settings", lambda *_: None)
+    command = ["evaluate", "--model_path", str(tmp_path), "--set", "data.image_size=64"]
+    assert run([*command, "--set", "model.label_policy=ones"]) == 2
+    err = capsys.readouterr().err
+    assert "data.image_size: decided when the model was trained" in err
+    assert "model.label_policy: decided" in err

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cxrkit.cli.terminal import Terminal
     from cxrkit.config import Settings
 
+# What the model itself holds: said again, it would change nothing and stand in the report as if it had.
+TRAINED_KEYS = ("data.image_size", "model.visual_backbone", "model.label_policy", "model.pretrained")
+
 
 def evaluate(
     model_path: Annotated[
@@ -38,8 +41,8 @@ def evaluate(
         str | None,
         typer.Option(
             "--protocols",
-            help="Comma-separated: predicted, anatomy, oracle, none (graph sources), blank_image, "
-            "shuffled_image, question_only, majority; all by default.",
+            help="Of VQA models, comma-separated: predicted, anatomy, oracle, none (graph sources), "
+            "blank_image, shuffled_image, question_only, majority; all by default.",
         ),
     ] = None,
     compute_attention: Annotated[
@@ -56,6 +59,7 @@ def evaluate(
     model_path = _best_model(model_path, terminal)
     overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
     settings = _settings(model_path, config, overrides)
+    _require_own_settings(overrides)
     with terminal.bars() as bars:
         index = open_prepared(settings, overrides, bars, own_config=config is not None)
         require_pixels(index, _image_size(model_path), f"image_size of the model in {model_path}")
@@ -80,6 +84,14 @@ def evaluate(
         terminal.say(remark)
     for path in (result.predictions_path, result.report_path, result.html_path):
         terminal.say(str(path))
+
+
+def _require_own_settings(overrides: dict[str, object]) -> None:
+    from cxrkit.errors import SettingsError
+
+    given = [f"{key}: decided when the model was trained" for key in TRAINED_KEYS if key in overrides]
+    if given:
+        raise SettingsError("command line", given)
 
 
 def _best_model(model_path: Path, terminal: "Terminal") -> Path:

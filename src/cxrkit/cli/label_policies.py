@@ -70,5 +70,5 @@ def train_policies(settings: Mapping[str, "ClassifySettings"], terminal: "Termin
     )
     terminal.results.print(policies_table(table.columns, table.rows))
     terminal.say(str(path))
-    for model in models.values():
-        terminal.say(f"next: cxrkit evaluate --model_path {model}")
+    for policy, model in models.items():
+        terminal.say(f"next: cxrkit evaluate --model_path {model} --output_dir evaluation_results/{policy}")

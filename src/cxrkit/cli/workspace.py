@@ -121,6 +121,7 @@ def require_pixels(index: "Index", image_size: int, expected_by: str) -> None:
     stored = index.settings["image_store_size"]
     if stored < image_size:
         mistake = (
-            f"{expected_by}: found {image_size}, expected at most the {stored} pixels of {index.workspace}"
+            f"{expected_by}: found {image_size}, expected at most the {stored} pixels of {index.workspace}; "
+            f"a larger one: cxrkit prepare --workspace ANOTHER --set data.image_store_size={image_size}"
         )
         raise SettingsError("the images are needed now", [mistake])

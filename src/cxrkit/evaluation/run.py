@@ -95,7 +95,10 @@ def evaluate_model(
             progress=progress,
         )
     if protocols is not None:
-        raise SettingsError("command line", ["--protocols: a classifier reads no scene graph and has none"])
+        raise SettingsError(
+            "command line",
+            ["--protocols: these are of VQA models; a classifier always has its own controls, leave it out"],
+        )
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
 
 

@@ -41,9 +41,12 @@ def create_backbone(
             not fit; never a silent random start.
     """
     if not timm.is_model(name):
-        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "see timm.list_models()"
+        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:10])
         raise WeightsError(
-            f"unknown visual backbone {name!r}", expected="a model name of timm", next_step=close
+            f"unknown visual backbone {name!r}",
+            expected="a model name of timm",
+            found=f"close to it: {close}" if close else "no name like it",
+            next_step="mend model.visual_backbone; timm.list_models() gives all names",
         )
     if isinstance(pretrained, str):
         state = read_backbone_weights(Path(pretrained), name, image_size, arguments)

@@ -108,7 +108,11 @@ def _of_file(path: Path, name: str) -> State:
         ) from error
     # timm knows the usual wrappers, but not this one.
     state = state["module"] if isinstance(state.get("module"), dict) else state
-    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    tensors = {key: value for key, value in state.items() if isinstance(value, Tensor)}
+    # The weights of one of our own classifiers, given without the folder around them.
+    if any(key.startswith(CLASSIFIER_PREFIX) for key in tensors):
+        return {key.removeprefix(CLASSIFIER_PREFIX): value for key, value in tensors.items()}
+    return tensors
 
 
 def _reference(name: str, image_size: int | None, given: Mapping[str, Any]) -> nn.Module:
@@ -172,7 +176,7 @@ def _stem_names(model: nn.Module) -> set[str]:
 def _does_not_fit(path: Path, name: str, found: str) -> WeightsError:
     return WeightsError(
         f"the weights do not fit the visual backbone {name}",
-        expected=f"the weights of a {name}, with or without its head",
+        expected=f"the weights of {name}, with or without its head",
         found=f"{path}\n{found}",
         next_step="pass weights of this backbone, or name theirs in model.visual_backbone",
     )

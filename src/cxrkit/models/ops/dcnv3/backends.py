@@ -53,7 +53,8 @@ def choose_backend(device: str, backend: str = "auto") -> BackendChoice:
             f"dcnv3 cannot be computed by {asked}",
             expected=_WHERE[asked],
             found=missing,
-            next_step="backend='auto' takes one that runs here; 'reference' runs everywhere",
+            next_step="auto takes one that runs here, reference runs everywhere (model.dcnv3_backend, the "
+            f"argument backend, or {BACKEND_VARIABLE})",
         )
     return BackendChoice(asked, "asked for")
 
