@@ -1,6 +1,7 @@
 """The console: progress and messages on standard error, results on standard output."""
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -127,11 +128,14 @@ class Terminal:
     Attributes:
         messages: console on standard error.
         results: console on standard output.
+
+    Of several processes that a launcher started, the first one talks for all.
     """
 
     def __init__(self) -> None:
-        self.messages = _console(stderr=True)
-        self.results = _console(stderr=False)
+        quiet = os.environ.get("RANK", "0") != "0"
+        self.messages = _console(stderr=True, quiet=quiet)
+        self.results = _console(stderr=False, quiet=quiet)
 
     def bars(self) -> ProgressBars:
         """Gives progress bars; use them in a `with` statement."""
@@ -146,8 +150,8 @@ class Terminal:
         self.messages.print(text, markup=False, soft_wrap=True)
 
 
-def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False)
+def _console(*, stderr: bool, quiet: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, quiet=quiet)
     if not console.is_terminal:
         console.width = LOG_WIDTH
     return console

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import torch
 from transformers import TrainingArguments
 
-from cxrkit.config import Settings
+from cxrkit.config import ClassifySettings, Settings
 from cxrkit.errors import SettingsError
 from cxrkit.hardware import choose_precision
 
@@ -82,15 +82,34 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         report_to=_trackers(settings),
         deepspeed=_deepspeed(settings),
         logging_nan_inf_filter=False,
+        ddp_find_unused_parameters=_leaves_weights_out(settings),
     )
     _keep_to_one_gpu(arguments)
     return arguments
 
 
+def _leaves_weights_out(settings: Settings) -> bool:
+    """Tells whether some weights are without a gradient in some updates, which several processes must know."""
+    training = settings.training
+    if isinstance(settings, ClassifySettings):
+        return bool(training.freeze_backbone_epochs)
+    has_other_sources = bool(training.oracle_warmup_steps or training.other_sources_share)
+    return bool(
+        training.freeze_backbone_epochs
+        or has_other_sources
+        or settings.model.scene_graph_source != "predicted"
+    )
+
+
+def processes() -> int:
+    """Gives the number of processes that a launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def films_per_update(settings: Settings) -> int:
     """Gives the films of an update: batch, accumulation and processes together."""
-    training, processes = settings.training, int(os.environ.get("WORLD_SIZE", "1"))
-    return training.batch_size_per_gpu * training.gradient_accumulation_steps * processes
+    training = settings.training
+    return training.batch_size_per_gpu * training.gradient_accumulation_steps * processes()
 
 
 def learning_rate(settings: Settings) -> float:
@@ -140,7 +159,7 @@ def _has_wandb_key() -> bool:
 
 def _deepspeed(settings: Settings) -> dict[str, Any] | None:
     """Gives DeepSpeed's configuration with our ZeRO stage in it; None when it is not used."""
-    if not settings.deepspeed.enabled or int(os.environ.get("WORLD_SIZE", "1")) < 2:
+    if not settings.deepspeed.enabled or processes() < 2:
         return None
     if importlib.util.find_spec("deepspeed") is None:
         logger.warning("several GPUs, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")

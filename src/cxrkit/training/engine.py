@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -135,15 +135,22 @@ class CxrkitTrainer(Trainer):
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the mean of each loss part since the last log."""
+        """Adds the mean of each loss part since the last log, over all processes."""
         if "loss" in logs and self._part_steps:
-            logs = logs | {f"loss_{name}": float(s) / self._part_steps for name, s in self._part_sums.items()}
+            logs = logs | self._mean_parts()
             self._part_sums, self._part_steps = {}, 0
             logs = logs | ({"skipped_steps": float(self.guard.skipped)} if self.guard.skipped else {})
         super().log(logs, start_time)
         # The engine writes its history into each checkpoint, as JSON.
         history: list[Any] = self.state.log_history
         history[-1] = defined_or_none(history[-1])
+
+    def _mean_parts(self) -> dict[str, float]:
+        sums = [{name: float(value) for name, value in self._part_sums.items()}]
+        everyones = gather_object(sums)
+        batches = self._part_steps * len(everyones)
+        names = dict.fromkeys(name for own in everyones for name in own)
+        return {f"loss_{name}": sum(own.get(name, 0.0) for own in everyones) / batches for name in names}
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates each kind of weights, logs, and keeps what is the best so far."""

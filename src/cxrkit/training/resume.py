@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from cxrkit.config import Settings
 from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
+from cxrkit.training.arguments import processes
 from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest, step_of
 from cxrkit.training.run_folder import METRICS_FILE, is_broken_off, is_first_process, require_free_run
 
@@ -42,11 +42,10 @@ def describe_run(settings: Settings, index_fingerprint: str) -> dict[str, Any]:
         for key, value in part.items()
     }
     deciding = {key: value for key, value in flat.items() if key not in FREE_KEYS}
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
     return {
         "task": settings.task,
         "index_fingerprint": index_fingerprint,
-        "processes": processes,
+        "processes": processes(),
         "settings": deciding,
     }
 

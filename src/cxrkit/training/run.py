@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ from cxrkit.config import Settings
 from cxrkit.data.batches.dataset import Collate, FilmDataset
 from cxrkit.data.batches.loading import make_loader
 from cxrkit.data.index import Index
-from cxrkit.errors import TrainingStopped
-from cxrkit.training.arguments import training_arguments
+from cxrkit.errors import DataLayoutError, TrainingStopped
+from cxrkit.training.arguments import films_per_update, processes, training_arguments
 from cxrkit.training.best_models import AVERAGED, OVERALL, RAW, BestModels, Kept, defined_or_none
 from cxrkit.training.callbacks import (
     FollowEpochs,
@@ -118,8 +117,7 @@ def _trainer(
 
     kinds = (RAW,) if average is None else (RAW, AVERAGED)
     outcome = Outcome(job.validate, BestModels(training.metric_for_best_model, keep, kinds), average, run)
-    batches = math.ceil(len(loader) / int(os.environ.get("WORLD_SIZE", "1")))
-    steps = math.ceil(batches / training.gradient_accumulation_steps)
+    steps = math.ceil(len(loader) / processes() / training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
         job.module,
         training_arguments(job.settings, steps),
@@ -135,6 +133,7 @@ def _trainer(
 
 def _training_batches(job: Job) -> DataLoader[Any]:
     training = job.settings.training
+    _require_films(len(job.films), training.batch_size_per_gpu)
     return make_loader(
         job.films,
         job.collate,
@@ -142,7 +141,19 @@ def _training_batches(job: Job) -> DataLoader[Any]:
         workers=training.dataloader_num_workers,
         shuffle=True,
         pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
+        films_per_update=films_per_update(job.settings),
     )
+
+
+def _require_films(films: int, batch_size: int) -> None:
+    # The engine would fill up the batches of the last processes with films of the first ones.
+    if processes() > 1 and films < batch_size * processes():
+        raise DataLayoutError(
+            "there are fewer films than one batch for each process",
+            expected=f"at least {batch_size * processes()}, {batch_size} for each of {processes()} processes",
+            found=f"{films} training films",
+            next_step="start fewer processes, or lower training.batch_size_per_gpu",
+        )
 
 
 def _callbacks(

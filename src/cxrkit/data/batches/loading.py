@@ -106,6 +106,7 @@ def make_loader(
     pin_memory: bool = False,
     epoch: int = 0,
     batches_done: int = 0,
+    films_per_update: int = 1,
 ) -> DataLoader[FilmBatch]:
     """Gives a loader of batches of B films; the sampler hands (epoch, film) to the data set.
 
@@ -120,9 +121,12 @@ def make_loader(
         pin_memory: page-locked batches.
         epoch: the epoch that the first iteration stands for.
         batches_done: batches of that epoch that were already used: it goes on with the next one.
+        films_per_update: with `shuffle`, an epoch is whole updates of so many films, where there are so
+            many: then the order of the films in updates does not depend on how many processes share them.
     """
-    sampler = EpochSampler(len(films), films.seed, shuffle=shuffle)
-    sampler.resume(epoch, min(batches_done * batch_size, len(films)))
+    used = _films_used(len(films), batch_size, films_per_update) if shuffle else len(films)
+    sampler = EpochSampler(len(films), films.seed, shuffle=shuffle, used=used)
+    sampler.resume(epoch, min(batches_done * batch_size, used))
     return DataLoader(
         films,
         batch_size=batch_size,
@@ -135,6 +139,18 @@ def make_loader(
         generator=torch.Generator().manual_seed(films.seed),
         worker_init_fn=_keep_inherited_memory_shared,
     )
+
+
+def _films_used(films: int, batch_size: int, films_per_update: int) -> int:
+    """Gives the films of an epoch; the few that are left over are others in every epoch.
+
+    >>> _films_used(1000, 16, 256), _films_used(100, 16, 256), _films_used(10, 16, 256)
+    (768, 96, 10)
+    """
+    for unit in (films_per_update, batch_size):
+        if films >= unit:
+            return films // unit * unit
+    return films
 
 
 def _keep_inherited_memory_shared(_worker: int) -> None:

@@ -104,10 +104,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
         films: number of films.
         seed: the run's seed.
         shuffle: permute the films of every epoch; otherwise keep their order.
+        used: films of each epoch that are given; None = all.
     """
 
-    def __init__(self, films: int, seed: int, *, shuffle: bool = True) -> None:
+    def __init__(self, films: int, seed: int, *, shuffle: bool = True, used: int | None = None) -> None:
         self.films = films
+        self.used = films if used is None else used
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
@@ -126,21 +128,21 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
         Args:
             epoch: number of the epoch.
-            position: films of it that are already done, 0..films.
+            position: films of it that are already done, 0..used.
 
         Raises:
             ValueError: there is no such position.
         """
-        if not 0 <= position <= self.films:
-            raise ValueError(f"position {position} of {self.films} films")
+        if not 0 <= position <= self.used:
+            raise ValueError(f"position {position} of {self.used} films")
         self.epoch = epoch
         self.position = position
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = epoch_order(self.seed, self.epoch, self.films) if self.shuffle else np.arange(self.films)
         epoch = self.epoch
-        return ((epoch, int(film)) for film in order[self.position :])
+        return ((epoch, int(film)) for film in order[self.position : self.used])
 
     def __len__(self) -> int:
         """Films that the next iteration gives."""
-        return self.films - self.position
+        return self.used - self.position
