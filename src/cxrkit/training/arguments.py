@@ -89,7 +89,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
 
 
 def _leaves_weights_out(settings: Settings) -> bool:
-    """Tells whether some weights are without a gradient in some updates, which several processes must know."""
+    """Tells whether some weights are without a gradient in some updates: several processes must know."""
     training = settings.training
     if isinstance(settings, ClassifySettings):
         return bool(training.freeze_backbone_epochs)
