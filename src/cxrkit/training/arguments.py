@@ -36,16 +36,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     training = settings.training
     precision = choose_precision(half_precision=training.fp16)
     logger.info("precision %s: %s", precision.name, precision.reason)
-    eval_steps = max(1, min(training.eval_steps, steps_per_epoch))
-    asked = training.save_epochs * steps_per_epoch or min(training.save_steps, steps_per_epoch)
-    save_steps = max(1, asked)
-    if (eval_steps, save_steps) != (training.eval_steps, training.save_steps):
-        logger.info(
-            "one epoch has %d steps: validating every %d, saving every %d",
-            steps_per_epoch,
-            eval_steps,
-            save_steps,
-        )
+    eval_steps, save_steps = _intervals(settings, steps_per_epoch)
     rate = learning_rate(settings)
     if rate != training.learning_rate:
         logger.info(
@@ -88,17 +79,29 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     return arguments
 
 
+def _intervals(settings: Settings, steps_per_epoch: int) -> tuple[int, int]:
+    """Gives the updates between validations and between checkpoints."""
+    training = settings.training
+    eval_steps = max(1, min(training.eval_steps, steps_per_epoch))
+    save_steps = max(1, training.save_epochs * steps_per_epoch or min(training.save_steps, steps_per_epoch))
+    if (eval_steps, save_steps) != (training.eval_steps, training.save_steps):
+        logger.info(
+            "one epoch has %d steps: validating every %d, saving every %d",
+            steps_per_epoch,
+            eval_steps,
+            save_steps,
+        )
+    return eval_steps, save_steps
+
+
 def _leaves_weights_out(settings: Settings) -> bool:
     """Tells whether some weights are without a gradient in some updates: several processes must know."""
-    training = settings.training
+    if settings.training.freeze_backbone_epochs:
+        return True
     if isinstance(settings, ClassifySettings):
-        return bool(training.freeze_backbone_epochs)
-    has_other_sources = bool(training.oracle_warmup_steps or training.other_sources_share)
-    return bool(
-        training.freeze_backbone_epochs
-        or has_other_sources
-        or settings.model.scene_graph_source != "predicted"
-    )
+        return False
+    training, source = settings.training, settings.model.scene_graph_source
+    return source != "predicted" or bool(training.oracle_warmup_steps or training.other_sources_share)
 
 
 def processes() -> int:
