@@ -26,7 +26,7 @@ def test_policies_give_targets_and_say_which_count(policy, targets, counted):
     assert found.tolist() == [targets]
     assert counts.int().tolist() == [counted]
     logits = torch.tensor([[0.3, -0.2, 2.0, -3.0]], requires_grad=True)
-    loss = label_loss(logits, LABELS, policy)
+    loss = label_loss(logits, LABELS, policy).mean()
     chances = torch.sigmoid(logits[0]).tolist()
     own = [-math.log(p if t else 1 - p) for p, t, c in zip(chances, targets, counted, strict=True) if c]
     assert float(loss.detach()) == pytest.approx(sum(own) / len(own), rel=1e-5)
@@ -36,7 +36,7 @@ def test_policies_give_targets_and_say_which_count(policy, targets, counted):
 
 def test_a_batch_without_counted_labels_has_no_loss():
     labels = torch.full((2, 14), math.nan)
-    loss = label_loss(torch.zeros(2, 14, requires_grad=True), labels, "blank_ignore")
+    loss = label_loss(torch.zeros(2, 14, requires_grad=True), labels, "blank_ignore").mean()
     assert float(loss.detach()) == 0.0
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cxrkit.models.loss_parts import Part
+
 LABEL_POLICIES = {
     "zeros": "uncertain and blank labels count as 0",
     "ones": "uncertain labels count as 1, blank ones as 0",
@@ -53,8 +55,8 @@ def balanced_weights(labels: Tensor, policy: str) -> Tensor:
     return torch.where(both, negatives / positives.clamp(min=1), torch.ones_like(positives))
 
 
-def label_loss(logits: Tensor, labels: Tensor, policy: str, pos_weight: Tensor | None = None) -> Tensor:
-    """Gives the mean binary cross-entropy over the labels that count; 0 when none does.
+def label_loss(logits: Tensor, labels: Tensor, policy: str, pos_weight: Tensor | None = None) -> Part:
+    """Gives the binary cross-entropy over the labels that count.
 
     Args:
         logits: `[B, 14]`.
@@ -66,4 +68,4 @@ def label_loss(logits: Tensor, labels: Tensor, policy: str, pos_weight: Tensor |
     losses = functional.binary_cross_entropy_with_logits(
         logits.float(), target, reduction="none", pos_weight=pos_weight
     )
-    return (losses * counted).sum() / counted.sum().clamp(min=1)
+    return Part((losses * counted).sum(), counted.sum())

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +76,13 @@ class CxrkitTrainer(Trainer):
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)
+        # `compute_loss` divides by the targets of the whole update, not by the number of batches.
+        self.loss_is_scaled_for_ga = True
         self.loader = loader
         self.outcome = outcome
         self.latest: dict[str, float] = {}
         self._part_sums: dict[str, Tensor] = {}
-        self._part_steps = 0
+        self._part_updates = 0
         self.guard = FiniteGuard(max_skipped_steps)
         self.parameter_groups = parameter_groups
         self._unlogged: dict[str, Any] | None = None
@@ -98,16 +100,37 @@ class CxrkitTrainer(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(self.loader)
         return prepared
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Gives the batches of an update, with the number of targets that all processes have in it."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return batches, self._targets_of(batches) if batches else None
+
+    def _targets_of(self, batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        module = self.accelerator.unwrap_model(self.model)
+        each = [module.counts(batch) for batch in batches]
+        sums = torch.stack([torch.stack([own[name].double() for own in each]).sum() for name in each[0]])
+        everyones = self.accelerator.reduce(sums.to(self.args.device), reduction="sum").float()
+        return dict(zip(each[0], everyones, strict=True))
+
     def compute_loss(
         self,
         model: nn.Module,
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
+        num_items_in_batch: Any = None,
     ) -> Any:
-        """Runs the module on a batch and remembers the parts of its loss for the log."""
+        """Runs the module on a batch and remembers the parts of its loss for the log.
+
+        Args:
+            model: the module, perhaps wrapped.
+            inputs: a batch.
+            return_outputs: give what the module gave too.
+            num_items_in_batch: targets of the whole update, by part of the loss.
+        """
         self.guard.remember(model)
-        outputs = model(inputs)
+        outputs = model(inputs, num_items_in_batch)
         self.guard.see(outputs["loss"], outputs["parts"])
         # DeepSpeed's backward pass makes the update: it cannot be left out any more afterwards.
         if self.is_deepspeed_enabled and self.guard.loss_is_bad(self.accelerator):
@@ -115,8 +138,9 @@ class CxrkitTrainer(Trainer):
         for name, part in outputs["parts"].items():
             before = self._part_sums.get(name, torch.zeros((), device=part.device))
             self._part_sums[name] = before + _finite_or_zero(part.detach())
-        self._part_steps += 1
-        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+        # The engines take the mean of the processes' gradients; their losses are shares of one sum.
+        loss = outputs["loss"] * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """Does a forward and backward pass; a loss that is not finite would stay in the engine's mean."""
@@ -128,6 +152,7 @@ class CxrkitTrainer(Trainer):
         Raises:
             TrainingDivergedError: too many updates in a row were left out.
         """
+        self._part_updates += 1
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
         if self.guard.must_skip(norm, self.accelerator, self.state.global_step):
             self.guard.undo(model)
@@ -135,10 +160,10 @@ class CxrkitTrainer(Trainer):
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the mean of each loss part since the last log, over all processes."""
-        if "loss" in logs and self._part_steps:
+        """Adds the mean of each loss part over the updates since the last log."""
+        if "loss" in logs and self._part_updates:
             logs = logs | self._mean_parts()
-            self._part_sums, self._part_steps = {}, 0
+            self._part_sums, self._part_updates = {}, 0
             logs = logs | ({"skipped_steps": float(self.guard.skipped)} if self.guard.skipped else {})
         super().log(logs, start_time)
         # The engine writes its history into each checkpoint, as JSON.
@@ -146,11 +171,12 @@ class CxrkitTrainer(Trainer):
         history[-1] = defined_or_none(history[-1])
 
     def _mean_parts(self) -> dict[str, float]:
-        sums = [{name: float(value) for name, value in self._part_sums.items()}]
-        everyones = gather_object(sums)
-        batches = self._part_steps * len(everyones)
+        everyones = gather_object([{name: float(value) for name, value in self._part_sums.items()}])
         names = dict.fromkeys(name for own in everyones for name in own)
-        return {f"loss_{name}": sum(own.get(name, 0.0) for own in everyones) / batches for name in names}
+        return {
+            f"loss_{name}": sum(own.get(name, 0.0) for own in everyones) / self._part_updates
+            for name in names
+        }
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates each kind of weights, logs, and keeps what is the best so far."""
@@ -219,7 +245,7 @@ class CxrkitTrainer(Trainer):
         sums = {
             "loss": float(self._tr_loss),
             "last_logged": self._globalstep_last_logged,
-            "steps": self._part_steps,
+            "updates": self._part_updates,
             "parts": {name: float(value) for name, value in self._part_sums.items()},
         }
         (folder / self._unlogged_file()).write_text(json.dumps(sums) + "\n", encoding="utf-8")
@@ -253,7 +279,7 @@ class CxrkitTrainer(Trainer):
             return
         sums = self._unlogged
         self._tr_loss += sums["loss"]
-        self._globalstep_last_logged, self._part_steps = sums["last_logged"], sums["steps"]
+        self._globalstep_last_logged, self._part_updates = sums["last_logged"], sums["updates"]
         self._part_sums = {
             name: torch.tensor(value, device=self.args.device) for name, value in sums["parts"].items()
         }

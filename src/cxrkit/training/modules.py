@@ -8,13 +8,15 @@ from torch import Tensor, nn
 
 from cxrkit.data.batches.transforms import prepare_images, transform_boxes
 from cxrkit.models.classifier import CXRClassifier
-from cxrkit.models.label_policies import label_loss
+from cxrkit.models.label_policies import label_loss, targets_of_labels
+from cxrkit.models.loss_parts import means
 from cxrkit.models.losses import (
     LossWeights,
     answer_losses,
     chexpert_loss,
     grounding_loss,
     scene_graph_losses,
+    target_counts,
 )
 from cxrkit.models.nodes import DataSetGraph
 from cxrkit.models.outputs import Answers, EncodedImages, EncodedQuestions
@@ -71,27 +73,36 @@ class VQAModule(nn.Module):
         own = self.network.config.scene_graph_source
         return self.mixing.sources(own, films) if self.training else own
 
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Gives `loss`, its parts by name, and the answers."""
+    def counts(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Gives the number of targets of each part of the loss in a batch."""
+        return target_counts(batch, blank_is_negative=self.blank_is_negative)
+
+    def forward(
+        self, batch: Mapping[str, Tensor], counts: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Any]:
+        """Gives `loss`, its parts by name, and the answers.
+
+        Args:
+            batch: films and questions.
+            counts: the targets of each part in the whole update, of which the batch may be a share; None =
+                those of the batch.
+        """
         films, answers, boxes = self.run(batch)
         parts = answer_losses(answers, batch)
-        loss = self.weights.vqa * torch.stack(list(parts.values())).sum()
         parts["chexpert"] = chexpert_loss(
             films.chexpert_logits, batch["chexpert"], blank_is_negative=self.blank_is_negative
         )
-        loss = loss + self.weights.chexpert * parts["chexpert"]
         exists = films.node_mask[batch["image_of_question"]]
         parts["grounding"] = grounding_loss(
             answers.grounding, batch["node_target"], batch["node_valid"], exists
         )
-        loss = loss + self.weights.grounding * parts["grounding"]
         if films.graph is not None:
-            graph = scene_graph_losses(
+            parts |= scene_graph_losses(
                 films.graph, boxes, batch["node_has_box"], batch["node_findings"], batch["graph_valid"]
             )
-            parts |= graph
-            loss = loss + self.weights.scene_graph * torch.stack(list(graph.values())).sum()
-        return {"loss": loss, "parts": parts, "answers": answers}
+        named = means(parts, counts)
+        loss = torch.stack([self.weights.of(name) * part for name, part in named.items()]).sum()
+        return {"loss": loss, "parts": named, "answers": answers}
 
 
 class ClassifierModule(nn.Module):
@@ -109,8 +120,20 @@ class ClassifierModule(nn.Module):
         self.network = network
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Gives `loss`, `logits [B, 14]` and `target [B, 14]`, by which every policy is validated alike."""
+    def counts(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Gives the number of labels in a batch that count."""
+        _, counted = targets_of_labels(batch["chexpert"], self.network.config.label_policy)
+        return {"labels": counted.sum()}
+
+    def forward(
+        self, batch: Mapping[str, Tensor], counts: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Any]:
+        """Gives `loss`, `logits [B, 14]` and `target [B, 14]`, by which every policy is validated alike.
+
+        Args:
+            batch: films.
+            counts: the labels that count in the whole update; None = in the batch.
+        """
         config = self.network.config
         images = prepare_images(
             batch["images"],
@@ -121,6 +144,7 @@ class ClassifierModule(nn.Module):
             batch.get("image_side"),
         )
         logits = self.network(images)
-        loss = label_loss(logits, batch["chexpert"], config.label_policy, self.pos_weight)
+        part = label_loss(logits, batch["chexpert"], config.label_policy, self.pos_weight)
+        parts = means({"labels": part}, counts)
         target = (batch["chexpert"] == 1).float()
-        return {"loss": loss, "parts": {"labels": loss}, "logits": logits, "target": target}
+        return {"loss": parts["labels"], "parts": parts, "logits": logits, "target": target}
