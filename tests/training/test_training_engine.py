@@ -42,13 +42,22 @@ def test_one_process_never_splits_batches_among_gpus(settings, monkeypatch, capl
     assert "torchrun --nproc_per_node 4" in caplog.text
 
 
-def test_deepspeed_gets_the_stage_of_the_settings(settings, two_processes, tmp_path):
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", "bfloat16"), ("fp16", "float16"), ("fp32", None)])
+def test_deepspeed_gets_stage_and_arithmetic_of_the_settings(
+    precision, dtype, settings, two_processes, tmp_path
+):
     path = tmp_path / "ds.json"
-    path.write_text(json.dumps({"bf16": {"enabled": "auto"}, "zero_optimization": {"stage": 2, "x": 1}}))
+    zero = {"stage": 2, "reduce_bucket_size": "auto", "x": 1}
+    path.write_text(json.dumps({"bf16": {"enabled": "auto"}, "zero_optimization": zero}))
     chosen = settings(**{"deepspeed.config_path": path, "deepspeed.stage": 1})
-    assert arguments._deepspeed(chosen) == {
-        "bf16": {"enabled": "auto"},
-        "zero_optimization": {"stage": 1, "x": 1},
+    found = arguments._deepspeed(chosen, precision)
+    autocast = found.pop("torch_autocast", {"dtype": None})
+    assert autocast["dtype"] == dtype
+    # Weights and batches stay in single precision.
+    assert found == {
+        "bf16": {"enabled": False},
+        "fp16": {"enabled": False},
+        "zero_optimization": {"stage": 1, "x": 1, "reduce_bucket_size": 200_000_000},
     }
 
 
@@ -61,12 +70,12 @@ def test_a_deepspeed_configuration_that_cannot_be_used(text, stage, told, settin
     if text is not None:
         path.write_text(text)
     with pytest.raises(SettingsError, match=told):
-        arguments._deepspeed(settings(**{"deepspeed.config_path": path, "deepspeed.stage": stage}))
+        arguments._deepspeed(settings(**{"deepspeed.config_path": path, "deepspeed.stage": stage}), "fp32")
 
 
 def test_deepspeed_is_left_out_of_a_single_process(settings, tmp_path, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert arguments._deepspeed(settings(**{"deepspeed.config_path": tmp_path / "nowhere"})) is None
+    assert arguments._deepspeed(settings(**{"deepspeed.config_path": tmp_path / "nowhere"}), "fp32") is None
 
 
 @pytest.mark.parametrize("key", ["", "secret"])

@@ -17,14 +17,13 @@ from cxrkit.training.vqa import train_vqa
 class Accelerator:
     device = torch.device("cpu")
 
-    def __init__(self, scale=None):
-        self.scaler = None if scale is None else SimpleNamespace(
-            is_enabled=lambda: True, get_scale=lambda: scale
-        )  # fmt: skip
-
     def reduce(self, value, reduction):
         assert reduction == "sum"
         return value
+
+
+def scaler(scale):
+    return SimpleNamespace(is_enabled=lambda: True, get_scale=lambda: scale)
 
 
 def loss(value):
@@ -70,11 +69,11 @@ def test_fp16_may_look_for_its_loss_scale():
     guard = FiniteGuard(1)
     for step in range(9):
         guard.see(*loss(1.0))
-        assert guard.must_skip(float("inf"), Accelerator(scale=1024.0), step)
+        assert guard.must_skip(float("inf"), Accelerator(), step, scaler(1024.0))
     assert guard.skipped == 9
     guard.see(*loss(1.0))
     with pytest.raises(TrainingDivergedError):
-        guard.must_skip(float("inf"), Accelerator(scale=1.0), 9)
+        guard.must_skip(float("inf"), Accelerator(), 9, scaler(1.0))
 
 
 def test_what_a_forward_pass_changed_is_taken_back():

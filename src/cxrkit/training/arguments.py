@@ -1,7 +1,6 @@
 """From our settings to the engine's arguments, with what was adapted to the data told in the log."""
 
 import importlib.util
-import json
 import logging
 import netrc
 import os
@@ -12,12 +11,10 @@ import torch
 from transformers import TrainingArguments
 
 from cxrkit.config import ClassifySettings, Settings
-from cxrkit.errors import SettingsError
 from cxrkit.hardware import choose_precision
+from cxrkit.training.deepspeed_configuration import deepspeed_configuration
 
 logger = logging.getLogger(__name__)
-
-WHOLE_MODEL_STAGE = 2  # the highest ZeRO stage that leaves each process a whole model
 
 
 def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArguments:
@@ -37,6 +34,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     precision = choose_precision(half_precision=training.fp16)
     logger.info("precision %s: %s", precision.name, precision.reason)
     eval_steps, save_steps = _intervals(settings, steps_per_epoch)
+    deepspeed = _deepspeed(settings, precision.name)
     rate = learning_rate(settings)
     if rate != training.learning_rate:
         logger.info(
@@ -55,8 +53,9 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         max_grad_norm=training.max_grad_norm,
         num_train_epochs=training.num_epochs,
         max_steps=training.max_steps,
-        bf16=precision.name == "bf16",
-        fp16=precision.name == "fp16",
+        # DeepSpeed is told of it in its own configuration.
+        bf16=precision.name == "bf16" and deepspeed is None,
+        fp16=precision.name == "fp16" and deepspeed is None,
         logging_steps=training.logging_steps,
         eval_strategy="steps",
         eval_steps=eval_steps,
@@ -71,7 +70,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         remove_unused_columns=False,
         disable_tqdm=True,
         report_to=_trackers(settings),
-        deepspeed=_deepspeed(settings),
+        deepspeed=deepspeed,
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=_leaves_weights_out(settings),
     )
@@ -160,37 +159,16 @@ def _has_wandb_key() -> bool:
         return False
 
 
-def _deepspeed(settings: Settings) -> dict[str, Any] | None:
-    """Gives DeepSpeed's configuration with our ZeRO stage in it; None when it is not used."""
+def _deepspeed(settings: Settings, precision: str) -> dict[str, Any] | None:
+    """Gives DeepSpeed's configuration; None when it is not used."""
+    return deepspeed_configuration(settings.deepspeed, precision) if uses_deepspeed(settings) else None
+
+
+def uses_deepspeed(settings: Settings) -> bool:
+    """Tells whether DeepSpeed divides the optimizer among several processes."""
     if not settings.deepspeed.enabled or processes() < 2:
-        return None
+        return False
     if importlib.util.find_spec("deepspeed") is None:
-        logger.warning("several GPUs, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")
-        return None
-    return deepspeed_configuration(settings)
-
-
-def deepspeed_configuration(settings: Settings) -> dict[str, Any]:
-    """Reads `deepspeed.config_path` and puts `deepspeed.stage` into it.
-
-    Raises:
-        SettingsError: the file is missing or no JSON object, or the stage divides the weights themselves.
-    """
-    path, stage = settings.deepspeed.config_path, settings.deepspeed.stage
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        mistake = (
-            f"deepspeed.config_path: {path} cannot be read ({error}); deepspeed.enabled=false does without"
-        )
-        raise SettingsError("deepspeed", [mistake]) from error
-    zero = content.get("zero_optimization", {}) if isinstance(content, dict) else None
-    if not isinstance(zero, dict):
-        raise SettingsError("deepspeed", [f"deepspeed.config_path: {path} is no DeepSpeed configuration"])
-    if stage > WHOLE_MODEL_STAGE:
-        mistake = (
-            f"deepspeed.stage: found {stage}, expected at most {WHOLE_MODEL_STAGE}: "
-            "above, no process holds a whole model to save"
-        )
-        raise SettingsError("deepspeed", [mistake])
-    return {**content, "zero_optimization": zero | {"stage": stage}}
+        logger.warning("several processes, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")
+        return False
+    return True

@@ -1,6 +1,7 @@
 """The Hugging Face Trainer with our batches, loss parts, validation, best models and whole checkpoints."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -18,8 +19,9 @@ from transformers.trainer_callback import PrinterCallback
 
 from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
 from cxrkit.training.checkpoints import finish_checkpoint, remove_older, unfinished_path
-from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update
+from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update, diverged_in_update
 from cxrkit.training.weight_average import WeightAverage
+from cxrkit.training.weights_file import load_weights, save_weights
 
 Validate = Callable[[nn.Module, torch.device], dict[str, float]]
 WEIGHTS, AVERAGE, OWN_STATE = "model.safetensors", "average.safetensors", "cxrkit_state.json"
@@ -154,10 +156,19 @@ class CxrkitTrainer(Trainer):
         """
         self._part_updates += 1
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[no-untyped-call]
-        if self.guard.must_skip(norm, self.accelerator, self.state.global_step):
+        scaler = self._loss_scaler()
+        if self.is_deepspeed_enabled and scaler is None and not math.isfinite(norm):
+            raise diverged_in_update(self.state.global_step)
+        if self.guard.must_skip(norm, self.accelerator, self.state.global_step, scaler):
             self.guard.undo(model)
         self.guard.forget()
         return norm
+
+    def _loss_scaler(self) -> Any:
+        """Gives what scales the losses of fp16, which leaves out updates by itself; None without it."""
+        if self.is_deepspeed_enabled:
+            return getattr(self.model_wrapped.optimizer, "torch_autocast_gradscaler", None)
+        return getattr(self.accelerator, "scaler", None)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the mean of each loss part over the updates since the last log."""
@@ -230,7 +241,7 @@ class CxrkitTrainer(Trainer):
         self.accelerator.wait_for_everyone()
 
     def _save_own_parts(self, folder: Path) -> None:
-        save_model(self.accelerator.unwrap_model(self.model), str(folder / WEIGHTS))
+        save_weights(self.accelerator.unwrap_model(self.model), folder / WEIGHTS)
         if self.outcome.average is not None:
             save_file(self.outcome.average.state(), folder / AVERAGE)
         self.state.save_to_json(str(folder / TRAINER_STATE))
@@ -254,11 +265,11 @@ class CxrkitTrainer(Trainer):
         return f"unlogged_{self.args.process_index}.json"
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        self.load_weights(Path(resume_from_checkpoint))
+        self.load_weights_of(Path(resume_from_checkpoint))
 
-    def load_weights(self, checkpoint: Path) -> None:
+    def load_weights_of(self, checkpoint: Path) -> None:
         """Loads the weights of a checkpoint; every one must be there, which the engine does not ask for."""
-        load_model(self.accelerator.unwrap_model(self.model), checkpoint / WEIGHTS)
+        load_weights(self.accelerator.unwrap_model(self.model), checkpoint / WEIGHTS)
 
     def load_own_state(self, checkpoint: Path) -> None:
         """Loads what the engine does not know of: best models, average, left out updates.

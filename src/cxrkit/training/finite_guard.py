@@ -57,13 +57,16 @@ class FiniteGuard:
             bad = ~torch.isfinite(part.detach())
             self._parts[name] = self._parts[name] | bad if name in self._parts else bad
 
-    def must_skip(self, grad_norm: Tensor | float | None, accelerator: Any, step: int) -> bool:
+    def must_skip(
+        self, grad_norm: Tensor | float | None, accelerator: Any, step: int, scaler: Any = None
+    ) -> bool:
         """Tells whether the update must be left out; asked once per update, by every process.
 
         Args:
             grad_norm: of all parameters, the same in every process.
-            accelerator: of the engine; joins what the processes saw, knows the loss scale of fp16.
+            accelerator: of the engine; joins what the processes saw.
             step: updates done.
+            scaler: scales the losses of fp16; None in other arithmetic.
 
         Raises:
             TrainingDivergedError: this is the `most_in_a_row`th update in a row that is left out.
@@ -76,7 +79,7 @@ class FiniteGuard:
             self.in_a_row = 0
             return False
         self.skipped += 1
-        if not loss_is_bad and _is_finding_scale(accelerator):
+        if not loss_is_bad and _is_finding_scale(scaler):
             return True
         self.in_a_row += 1
         logger.warning("update %d left out: %s is not finite", step + 1, what)
@@ -100,17 +103,23 @@ def diverged_before_update(guard: FiniteGuard, step: int) -> TrainingDivergedErr
     return _diverged(guard.what(), 1, step)
 
 
-def _is_finding_scale(accelerator: Any) -> bool:
+def diverged_in_update(step: int) -> TrainingDivergedError:
+    """Gives the error for an engine that made an update with a gradient that is not finite."""
+    return _diverged("the gradient", 1, step, changed="the weights in memory are lost by it")
+
+
+def _is_finding_scale(scaler: Any) -> bool:
     """Tells whether fp16 is still looking for its loss scale, when overflowing gradients are part of it."""
-    scaler = getattr(accelerator, "scaler", None)
     return scaler is not None and scaler.is_enabled() and float(scaler.get_scale()) > SMALLEST_SCALE
 
 
-def _diverged(what: str, count: int, step: int) -> TrainingDivergedError:
+def _diverged(
+    what: str, count: int, step: int, changed: str = "no weight was changed by it"
+) -> TrainingDivergedError:
     return TrainingDivergedError(
         f"training stopped: {count} update{'s' if count != 1 else ''} in a row without a finite value",
         expected="a finite loss and gradient",
-        found=f"{what} is not finite, after {step} updates; no weight was changed by it",
+        found=f"{what} is not finite, after {step} updates; {changed}",
         next_step="lower training.learning_rate, or train in fp32 (--set training.fp16=false); "
         "best_model and the checkpoints hold the model from before",
     )

@@ -197,7 +197,7 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
     if state.global_step >= state.max_steps or 0 < patience <= trainer.outcome.best.without_better:
         state.is_world_process_zero = trainer.is_world_process_zero()
         trainer.state = state
-        trainer.load_weights(checkpoint)
+        trainer.load_weights_of(checkpoint)
         return
     trainer.train(resume_from_checkpoint=str(checkpoint))
 

@@ -1,0 +1,65 @@
+"""DeepSpeed's own configuration, completed from the settings."""
+
+import json
+from typing import Any
+
+from cxrkit.config import DeepspeedSettings
+from cxrkit.errors import SettingsError
+
+WHOLE_MODEL_STAGE = 2  # the highest ZeRO stage that leaves each process a whole model
+BUCKET_SIZE = 200_000_000  # gradients summed at a time, as in configs/deepspeed_config.json
+_DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+
+
+def deepspeed_configuration(settings: DeepspeedSettings, precision: str) -> dict[str, Any]:
+    """Reads `config_path` and puts the stage and the arithmetic into it; the engine fills in other `auto`s.
+
+    Half precision is PyTorch's autocast, as without DeepSpeed. Its own bf16 and fp16 would turn the weights
+    themselves into half precision, and every batch too, boxes included.
+
+    Args:
+        settings: the section `deepspeed`.
+        precision: bf16, fp16 or fp32.
+
+    Raises:
+        SettingsError: the file is missing or no JSON object, or the stage divides the weights themselves.
+    """
+    content, zero = _read(settings)
+    if settings.stage > WHOLE_MODEL_STAGE:
+        mistake = (
+            f"deepspeed.stage: found {settings.stage}, expected at most {WHOLE_MODEL_STAGE}: "
+            "above, no process holds a whole model to save"
+        )
+        raise SettingsError("deepspeed", [mistake])
+    zero["stage"] = settings.stage
+    # The engine fills this one from a language model's hidden size, which ours do not have.
+    if zero.get("reduce_bucket_size") == "auto":
+        zero["reduce_bucket_size"] = BUCKET_SIZE
+    return content | {"zero_optimization": zero} | _arithmetic(precision)
+
+
+def _read(settings: DeepspeedSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    path = settings.config_path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        mistake = (
+            f"deepspeed.config_path: {path} cannot be read ({error}); deepspeed.enabled=false does without"
+        )
+        raise SettingsError("deepspeed", [mistake]) from error
+    zero = content.get("zero_optimization", {}) if isinstance(content, dict) else None
+    if not isinstance(zero, dict):
+        raise SettingsError("deepspeed", [f"deepspeed.config_path: {path} is no DeepSpeed configuration"])
+    return content, dict(zero)
+
+
+def _arithmetic(precision: str) -> dict[str, Any]:
+    arithmetic: dict[str, Any] = {"bf16": {"enabled": False}, "fp16": {"enabled": False}}
+    if precision in _DTYPES:
+        # No layer's gradients are summed in half precision.
+        arithmetic["torch_autocast"] = {
+            "enabled": True,
+            "dtype": _DTYPES[precision],
+            "lower_precision_safe_modules": [],
+        }
+    return arithmetic
