@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,8 +24,10 @@ STEPS = 6
 SHARED = {
     "training.max_steps": STEPS, "training.eval_steps": 3, "training.save_steps": 3,
     "training.batch_size_per_gpu": 2, "training.warmup_ratio": 0.0, "training.ema_decay": 0.9,
-    "data.max_samples": 34, "model.visual_backbone": "test_vit", "deepspeed.enabled": False,
+    "data.max_samples": 34, "model.visual_backbone": "test_vit",
+    "deepspeed.config_path": Path(__file__).parents[2] / "configs/deepspeed_config.json",
 }  # fmt: skip
+STRATEGIES = {"ddp": {"deepspeed.enabled": False}, "zero2": {"deepspeed.enabled": True}}
 WITHOUT_DROPOUT = {"model.hidden_dropout_prob": 0.0, "model.attention_probs_dropout_prob": 0.0}
 ALONE = [sys.executable, "-m", "cxrkit"]
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "cxrkit"]
@@ -80,27 +84,39 @@ def assert_alike(one, two):
             torch.testing.assert_close(second[name], weight, rtol=0, atol=TOLERANCE, msg=name)
 
 
-@pytest.mark.parametrize("task", ["classify", "vqa"])
-def test_two_processes_train_what_one_does(task, workspace, encoder, tmp_path):
-    more = {} if task == "classify" else {"model.text_encoder": str(encoder)}
-    for name, launcher, accumulation in (("one", ALONE, 4), ("two", TWO, 2)):
-        command = words(
-            launcher, task, workspace, tmp_path / name,
-            **more, **{"training.gradient_accumulation_steps": accumulation},
-        )  # fmt: skip
-        code, log = run(command, tmp_path / "logs")
-        assert code == 0, log
-    assert_alike(tmp_path / "one", tmp_path / "two")
-    files = [sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("one", "two")]
+@pytest.fixture(scope="module", params=["classify", "vqa"])
+def alone(request, workspace, encoder, tmp_path_factory):
+    """A run of one process, and what the same run of two has to be told."""
+    more = {} if request.param == "classify" else {"model.text_encoder": str(encoder)}
+    folder = tmp_path_factory.mktemp("alone")
+    four = {"training.gradient_accumulation_steps": 4}
+    code, log = run(words(ALONE, request.param, workspace, folder / "one", **more, **four), folder / "logs")
+    assert code == 0, log
+    return request.param, folder / "one", more | {"training.gradient_accumulation_steps": 2}
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "zero2"])
+def test_two_processes_train_what_one_does(alone, strategy, workspace, tmp_path):
+    task, one, more = alone
+    two = tmp_path / "two"
+    code, log = run(words(TWO, task, workspace, two, **more, **STRATEGIES[strategy]), tmp_path / "logs")
+    assert code == 0, log
+    assert_alike(one, two)
+    files = [sorted(path.name for path in folder.iterdir()) for folder in (one, two)]
     assert files[0] == files[1]
-    assert read_manifest(tmp_path / "two/checkpoint-6")["run"]["processes"] == 2
+    manifest = read_manifest(two / "checkpoint-6")
+    assert manifest["run"]["strategy"] == ("DeepSpeed ZeRO-2" if strategy == "zero2" else "replicated")
     # One process talks for all.
     assert log.count("best model, after") == 1
     assert "find_unused_parameters" not in log
 
 
-def test_two_processes_stop_at_the_same_update_and_go_on(workspace, tmp_path):
-    longer = {"training.max_steps": 40, "training.num_epochs": 40, "training.save_steps": 40}
+@pytest.mark.parametrize("strategy", ["ddp", "zero2"])
+def test_two_processes_stop_at_the_same_update_and_go_on(strategy, workspace, tmp_path):
+    longer = {
+        "training.max_steps": 40, "training.num_epochs": 40, "training.save_steps": 40,
+        **STRATEGIES[strategy],
+    }  # fmt: skip
     command = words(TWO, "classify", workspace, tmp_path / "run", **longer)
     (tmp_path / "logs").mkdir()
     process = start(command, tmp_path / "logs/first.txt")
@@ -121,6 +137,32 @@ def test_two_processes_stop_at_the_same_update_and_go_on(workspace, tmp_path):
     last = [checkpoints_of(tmp_path / name)[0] for name in ("run", "whole")]
     assert last[0].name == last[1].name
     assert (last[0] / "model.safetensors").read_bytes() == (last[1] / "model.safetensors").read_bytes()
+
+
+def test_another_number_of_processes_goes_on_with_the_same_films(workspace, tmp_path):
+    settings = {
+        "training.max_steps": 6, "training.eval_steps": 6, "training.save_steps": 3,
+        "training.logging_steps": 4, **STRATEGIES["ddp"],
+    }  # fmt: skip
+    four, two = ({"training.gradient_accumulation_steps": number} for number in (4, 2))
+    commands = [
+        words(launcher, "classify", workspace, tmp_path / "run", **settings, **number)
+        for launcher, number in ((ALONE, four), (TWO, two), (ALONE, four))
+    ]
+    code, log = run(commands[0], tmp_path / "logs")
+    assert code == 0, log
+    (tmp_path / "run").rename(tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run/checkpoint-6")
+    code, log = run([*commands[1], "--resume_from_checkpoint", "auto"], tmp_path / "logs")
+    assert code == 0, log
+    assert "batches of 2 films in 1 process(es) until here, of 2 in 2 from now on" in " ".join(log.split())
+    assert_alike(tmp_path / "whole", tmp_path / "run")
+    other = {"training.gradient_accumulation_steps": 3}
+    command = words(TWO, "classify", workspace, tmp_path / "run", **settings, **other)
+    code, log = run([*command, "--resume_from_checkpoint", "auto"], tmp_path / "logs")
+    assert code != 0
+    assert "films_per_update: 8 in the checkpoint, 12 now" in log
 
 
 def wait_for(is_there, process, seconds=120):

@@ -194,7 +194,7 @@ def test_a_run_that_lost_patience_is_finished(workspace, tmp_path):
     [
         ({"training.learning_rate": 0.1}, "training.learning_rate: 5e-05 in the checkpoint, 0.1 now"),
         ({"model.label_policy": "ones"}, "model.label_policy"),
-        ({"training.batch_size_per_gpu": 3}, "training.batch_size_per_gpu"),
+        ({"training.batch_size_per_gpu": 3}, "films_per_update: 4 in the checkpoint, 6 now"),
     ],
 )
 def test_a_run_is_not_gone_on_with_under_other_settings(classifier, workspace, more, told):

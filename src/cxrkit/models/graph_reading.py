@@ -56,8 +56,8 @@ class GraphReading(nn.Module):
         super().__init__()
         self.sets = sets
         self.normalise = nn.LayerNorm(hidden_size)
-        self.entity_sharpness = nn.Parameter(torch.tensor(SHARPNESS))
-        self.region_sharpness = nn.Parameter(torch.tensor(SHARPNESS))
+        self.entity_sharpness = nn.Parameter(torch.full((1,), SHARPNESS))
+        self.region_sharpness = nn.Parameter(torch.full((1,), SHARPNESS))
         self.region_offset = _starting_at_zero(hidden_size, len(REGIONS))
         self.entity_sets = nn.Linear(hidden_size, sets * len(entities))
         self.part_of = nn.Parameter(torch.zeros(len(REGIONS), len(REGIONS)))
@@ -67,8 +67,8 @@ class GraphReading(nn.Module):
             nn.Linear(hidden_size + evidence, hidden_size), nn.GELU(), nn.Linear(hidden_size, hidden_size)
         )
         self.only_named = nn.Linear(hidden_size, 1)
-        self.region_scale = nn.Parameter(torch.ones(()))
-        self.category_scale = nn.Parameter(torch.ones(()))
+        self.region_scale = nn.Parameter(torch.ones(1))
+        self.category_scale = nn.Parameter(torch.ones(1))
         self.support = nn.Linear(hidden_size, 2)
         members = torch.tensor(
             [[finding_of_entity(name) == i for name in entities] for i in range(len(FINDINGS))]

@@ -172,3 +172,8 @@ def uses_deepspeed(settings: Settings) -> bool:
         logger.warning("several processes, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")
         return False
     return True
+
+
+def strategy(settings: Settings) -> str:
+    """Names who holds the optimizer: every process all of it, or each a part."""
+    return f"DeepSpeed ZeRO-{settings.deepspeed.stage}" if uses_deepspeed(settings) else "replicated"

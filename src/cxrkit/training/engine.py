@@ -20,6 +20,7 @@ from transformers.trainer_callback import PrinterCallback
 from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
 from cxrkit.training.checkpoints import finish_checkpoint, remove_older, unfinished_path
 from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update, diverged_in_update
+from cxrkit.training.unlogged import unlogged_of, write_unlogged
 from cxrkit.training.weight_average import WeightAverage
 from cxrkit.training.weights_file import load_weights, save_weights
 
@@ -259,10 +260,7 @@ class CxrkitTrainer(Trainer):
             "updates": self._part_updates,
             "parts": {name: float(value) for name, value in self._part_sums.items()},
         }
-        (folder / self._unlogged_file()).write_text(json.dumps(sums) + "\n", encoding="utf-8")
-
-    def _unlogged_file(self) -> str:
-        return f"unlogged_{self.args.process_index}.json"
+        write_unlogged(folder, self.args.process_index, sums)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         self.load_weights_of(Path(resume_from_checkpoint))
@@ -280,7 +278,7 @@ class CxrkitTrainer(Trainer):
         own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
         self.outcome.best.load(own["best"])
         self.guard.skipped, self.guard.in_a_row = own["skipped"]
-        self._unlogged = json.loads((checkpoint / self._unlogged_file()).read_text(encoding="utf-8"))
+        self._unlogged = unlogged_of(checkpoint, self.args.process_index, self.args.world_size)
         if self.outcome.average is not None:
             self.outcome.average.load(load_file(checkpoint / AVERAGE))
 

@@ -9,7 +9,7 @@ from typing import Any
 from cxrkit.config import Settings
 from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
-from cxrkit.training.arguments import processes
+from cxrkit.training.arguments import films_per_update, processes, strategy
 from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest, step_of
 from cxrkit.training.run_folder import METRICS_FILE, is_broken_off, is_first_process, require_free_run
 
@@ -23,12 +23,17 @@ FREE_KEYS = frozenset({
     "training.logging_steps", "training.save_steps", "training.save_epochs", "training.save_total_limit",
     "training.max_skipped_steps", "training.dataloader_num_workers", "training.dataloader_pin_memory",
     "training.hub_model_id", "wandb.enabled", "wandb.project",
+    # These count by what they make together, `films_per_update` and `strategy`.
+    "training.batch_size_per_gpu", "training.gradient_accumulation_steps",
+    "deepspeed.enabled", "deepspeed.config_path", "deepspeed.stage",
 })  # fmt: skip
+# Must be the same when a run is gone on with.
+DECIDING = ("task", "index_fingerprint", "films_per_update", "strategy")
 MOST_SHOWN = 8
 
 
 def describe_run(settings: Settings, index_fingerprint: str) -> dict[str, Any]:
-    """Gives what decides a run's weights, as JSON values: data, settings, number of processes.
+    """Gives what decides a run's weights, as JSON values: data, settings, how processes share an update.
 
     Args:
         settings: resolved.
@@ -45,7 +50,11 @@ def describe_run(settings: Settings, index_fingerprint: str) -> dict[str, Any]:
     return {
         "task": settings.task,
         "index_fingerprint": index_fingerprint,
+        "films_per_update": films_per_update(settings),
+        "strategy": strategy(settings),
+        # Another division of the same films changes the last bits of sums, no more: it is told.
         "processes": processes(),
+        "batch_size": settings.training.batch_size_per_gpu,
         "settings": deciding,
     }
 
@@ -81,7 +90,9 @@ def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
         read_manifest(checkpoint)
         _require_newest_of(run_dir, checkpoint)
     if checkpoint is not None:
-        _require_same_run(checkpoint, read_manifest(checkpoint)["run"], run)
+        before = read_manifest(checkpoint)["run"]
+        _require_same_run(checkpoint, before, run)
+        _tell_other_division(before, run)
     return checkpoint
 
 
@@ -139,10 +150,19 @@ def _require_newest_of(run_dir: Path, checkpoint: Path) -> None:
         )
 
 
+def _tell_other_division(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    if any(before[key] != now[key] for key in ("processes", "batch_size")):
+        logger.warning(
+            "batches of %d films in %d process(es) until here, of %d in %d from now on: the updates have the "
+            "same films; sums differ in their last bits, batch normalization sees other batches",
+            before["batch_size"], before["processes"], now["batch_size"], now["processes"],
+        )  # fmt: skip
+
+
 def _require_same_run(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     lines = [
         f"{key}: {before.get(key)} in the checkpoint, {now[key]} now"
-        for key in ("task", "index_fingerprint", "processes")
+        for key in DECIDING
         if before.get(key) != now[key]
     ]
     old, new = before.get("settings", {}), now["settings"]
@@ -151,6 +171,9 @@ def _require_same_run(checkpoint: Path, before: Mapping[str, Any], now: Mapping[
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     ]
+    if "ZeRO" in now["strategy"] and before.get("processes") != now["processes"]:
+        # Each process holds its own part of the optimizer.
+        lines.append(f"processes: {before.get('processes')} in the checkpoint, {now['processes']} now")
     if lines:
         more = len(lines) - MOST_SHOWN
         rest = [f"and {more} more"] if more > 0 else []
