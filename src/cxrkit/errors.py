@@ -70,5 +70,11 @@ class TrainingStopped(CxrkitError):  # noqa: N818 - nothing went wrong
     label = "stopped"
 
 
+class ProcessLostError(CxrkitError):
+    """One of several processes that train together died, was stopped, or does not answer."""
+
+    exit_code = 70  # of sysexits.h: something broke that the command line did not cause
+
+
 class WeightsError(CxrkitError):
     """Pretrained weights cannot be had, or do not fit the model."""

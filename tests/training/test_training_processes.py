@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -165,10 +167,40 @@ def test_another_number_of_processes_goes_on_with_the_same_films(workspace, tmp_
     assert "films_per_update: 8 in the checkpoint, 12 now" in log
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_gone_is_named_by_the_other(number, rank, workspace, tmp_path):
+    longer = {
+        "training.max_steps": 4000, "training.num_epochs": 4000, "training.save_steps": 4000,
+        "training.silent_process_seconds": 6, **STRATEGIES["ddp"],
+    }  # fmt: skip
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs/log.txt"
+    process = start(words(TWO, "classify", workspace, tmp_path / "run", **longer), log)
+    wait_for(
+        lambda: (tmp_path / "run/metrics.jsonl").is_file() and len(metrics(tmp_path / "run")) > 5, process
+    )
+    victim = next(
+        child for child in psutil.Process(process.pid).children() if child.environ().get("RANK") == str(rank)
+    )
+    began = time.monotonic()
+    victim.send_signal(number)
+    try:
+        wait_for(lambda: f"process {rank} of 2" in log.read_text(), process, seconds=40)
+    finally:
+        if number == signal.SIGSTOP:
+            victim.send_signal(signal.SIGCONT)
+    assert time.monotonic() - began < 30
+    assert process.wait(timeout=60) != 0
+    told = " ".join(log.read_text().split())
+    assert f"process {rank} of 2 (process id {victim.pid} on {socket.gethostname()}): silent for" in told
+    assert "goes on from the last checkpoint" in told
+
+
 def wait_for(is_there, process, seconds=120):
     end = time.monotonic() + seconds
     while not is_there():
-        assert process.poll() is None
+        assert process.poll() is None or is_there()
         assert time.monotonic() < end
         time.sleep(0.05)
 

@@ -75,6 +75,10 @@ class CommonTrainingSettings(Section):
         description="updates in a row that are skipped for a loss or gradient that is not finite before "
         "training stops",
     )
+    silent_process_seconds: values.Seconds = Field(
+        default=45.0,
+        description="of several processes, one that does not answer for so long is named, and the others end",
+    )
     early_stopping_patience: values.CountOrZero = Field(
         default=5, description="validations without improvement before training stops; 0 = never stop early"
     )

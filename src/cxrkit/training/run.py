@@ -30,6 +30,7 @@ from cxrkit.training.callbacks import (
 )
 from cxrkit.training.checkpoints import checkpoint_path
 from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome, Validate
+from cxrkit.training.process_watch import ProcessWatch
 from cxrkit.training.publishing import publish
 from cxrkit.training.resume import cut_metrics, describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
@@ -88,6 +89,7 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
     Raises:
         TrainingStopped: a signal asked to stop; a checkpoint was saved.
         ArtifactError: the run's folder is in use, or the checkpoint to go on from cannot be used.
+        ProcessLostError: another process of this training died or was stopped.
     """
     settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
     checkpoint = find_checkpoint(settings, run)
@@ -95,7 +97,13 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
     stop = StopRequest()
     trainer = _trainer(job, run_dir, run, stop, progress)
     stop.accelerator = trainer.accelerator
-    with stop.listening():
+    watch = ProcessWatch(
+        trainer.args.process_index,
+        trainer.args.world_size,
+        settings.training.silent_process_seconds,
+        is_ending=lambda: stop.signal_name is not None,
+    )
+    with stop.listening(), watch.watching():
         _train(trainer, checkpoint, settings.training.early_stopping_patience)
     if stop.stopped:
         raise _stopped(stop, run_dir, trainer.state.global_step)
