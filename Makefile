@@ -13,11 +13,11 @@ FIND_PYTHON = for name in "$(PYTHON)" python3.11 python3; do \
 	if [ -z "$$found" ]; then echo "error: Python 3.11 or newer with its venv module is needed" >&2; \
 	echo "  next      install it, or name it: make setup PYTHON=/path/to/python" >&2; exit 2; fi
 
-.PHONY: help setup check test demo clean
+.PHONY: help setup check test test-long demo clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Make the environment .venv from requirements.lock
 
@@ -39,6 +39,9 @@ check: $(READY) ## Static checks: ruff, mypy, layers
 
 test: $(READY) check ## Checks, then all tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+test-long: $(READY) ## Every way to interrupt and resume a training; half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m long
 
 demo: $(READY) ## The whole pipeline on synthetic films; DATA=folder takes real ones
 	$(BIN)/cxrkit demo --output_dir demo_output $(if $(DATA),--data "$(DATA)")

@@ -83,6 +83,9 @@ class CommonTrainingSettings(Section):
         default=5, description="validations without improvement before training stops; 0 = never stop early"
     )
     dataloader_num_workers: values.CountOrZero = Field(default=8, description="processes that load batches")
+    dataloader_persistent_workers: values.Switch = Field(
+        default=True, description="these processes stay from one pass over the films to the next"
+    )
     dataloader_pin_memory: values.Switch = Field(
         default=True, description="page-locked batches, faster to the GPU"
     )

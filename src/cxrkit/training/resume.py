@@ -20,9 +20,10 @@ AUTO = "auto"
 FREE_KEYS = frozenset({
     "data.mimic_cxr_jpg_path", "data.mimic_ext_cxr_qba_path", "data.workspace", "data.analysis_dir",
     "model.dcnv3_backend", "training.output_dir", "training.resume_from_checkpoint",
-    "training.logging_steps", "training.save_steps", "training.save_epochs", "training.save_total_limit",
-    "training.max_skipped_steps", "training.dataloader_num_workers", "training.dataloader_pin_memory",
-    "training.hub_model_id", "training.silent_process_seconds", "wandb.enabled", "wandb.project",
+    "training.logging_steps", "training.save_steps", "training.save_epochs",
+    "training.save_total_limit", "training.max_skipped_steps", "training.dataloader_num_workers",
+    "training.dataloader_pin_memory", "training.dataloader_persistent_workers", "training.hub_model_id",
+    "training.silent_process_seconds", "wandb.enabled", "wandb.project",
     # These count by what they make together, `films_per_update` and `strategy`.
     "training.batch_size_per_gpu", "training.gradient_accumulation_steps",
     "deepspeed.enabled", "deepspeed.config_path", "deepspeed.stage",

@@ -150,6 +150,7 @@ def _training_batches(job: Job) -> DataLoader[Any]:
         shuffle=True,
         pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
         films_per_update=films_per_update(job.settings),
+        persistent_workers=training.dataloader_persistent_workers,
     )
 
 

@@ -107,6 +107,7 @@ def make_loader(
     epoch: int = 0,
     batches_done: int = 0,
     films_per_update: int = 1,
+    persistent_workers: bool = False,
 ) -> DataLoader[FilmBatch]:
     """Gives a loader of batches of B films; the sampler hands (epoch, film) to the data set.
 
@@ -123,6 +124,7 @@ def make_loader(
         batches_done: batches of that epoch that were already used: it goes on with the next one.
         films_per_update: with `shuffle`, an epoch is whole updates of so many films, where there are so
             many: then the order of the films in updates does not depend on how many processes share them.
+        persistent_workers: the loading processes stay from one epoch to the next.
     """
     used = _films_used(len(films), batch_size, films_per_update) if shuffle else len(films)
     sampler = EpochSampler(len(films), films.seed, shuffle=shuffle, used=used)
@@ -134,6 +136,7 @@ def make_loader(
         # What `__getitems__` gives goes to it as it is; torch's annotation knows lists only.
         collate_fn=cast(Any, collate),
         num_workers=workers,
+        persistent_workers=persistent_workers and workers > 0,
         pin_memory=pin_memory,
         drop_last=shuffle and len(films) >= batch_size,
         generator=torch.Generator().manual_seed(films.seed),
