@@ -1,5 +1,6 @@
 #!/bin/bash
 # Trains on everything this machine, or this SLURM allocation, has: one process per GPU, through torchrun.
+# Ends with the exit code of the training: 75 when it was asked to stop and saved a checkpoint.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -61,7 +62,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(($(nproc) / processes > 0 ? $(nproc
 if [ "$processes" -eq 1 ] && [ "$nodes" -eq 1 ]; then
     command=("$python" -m cxrkit train "$task" ${rest[@]+"${rest[@]}"})
 else
-    command=("$python" -m torch.distributed.run "${meeting[@]}" --nproc_per_node "$processes"
+    command=("$python" -m cxrkit.training.launcher "${meeting[@]}" --nproc_per_node "$processes"
         -m cxrkit train "$task" ${rest[@]+"${rest[@]}"})
 fi
 if [ -n "$dry" ]; then
