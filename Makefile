@@ -13,7 +13,7 @@ FIND_PYTHON = for name in "$(PYTHON)" python3.11 python3; do \
 	if [ -z "$$found" ]; then echo "error: Python 3.11 or newer with its venv module is needed" >&2; \
 	echo "  next      install it, or name it: make setup PYTHON=/path/to/python" >&2; exit 2; fi
 
-.PHONY: help setup check test test-long demo clean
+.PHONY: help setup check test test-long test-slurm demo clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,6 +42,9 @@ test: $(READY) check ## Checks, then all tests (WORKERS=2 processes)
 
 test-long: $(READY) ## Every way to interrupt and resume a training; half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m long
+
+test-slurm: $(READY) ## Real SLURM jobs, stopped and requeued; needs root and apt
+	OMP_NUM_THREADS=1 PYTHON=$(BIN)/python tests/slurm/run_slurm_tests.sh
 
 demo: $(READY) ## The whole pipeline on synthetic films; DATA=folder takes real ones
 	$(BIN)/cxrkit demo --output_dir demo_output $(if $(DATA),--data "$(DATA)")

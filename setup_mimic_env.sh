@@ -66,10 +66,10 @@ run() {
     [ "$dry" -eq 1 ] || "$@"
 }
 
-# Puts a value into the #SBATCH lines of both jobs; a line that was switched off is switched on.
+# Puts a value into the #SBATCH lines of all jobs; a line that was switched off is switched on.
 set_option() {
     [ -n "$2" ] || return 0
-    run sed -i -E "s|^#+SBATCH --$1=.*|#SBATCH --$1=$2|" slurm/train_mimic.sbatch slurm/eval_mimic.sbatch
+    run sed -i -E "s|^#+SBATCH --$1=.*|#SBATCH --$1=$2|" slurm/*.sbatch
 }
 
 site() {
@@ -108,5 +108,5 @@ printf ' '
 printf ' %q' "${analyze[@]}"
 echo
 echo "then"
-echo "  sbatch slurm/train_mimic.sbatch"
+echo "  sbatch slurm/train_mimic.sbatch     # 14 findings; slurm/train_vqa.sbatch trains on the questions"
 echo "  sbatch slurm/eval_mimic.sbatch"

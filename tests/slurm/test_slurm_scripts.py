@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["slurm/train_mimic.sbatch", "slurm/eval_mimic.sbatch", "setup_mimic_env.sh"]
+TRAININGS = ["train_mimic", "train_vqa", "train_multinode"]
+SCRIPTS = [
+    *(f"slurm/{name}.sbatch" for name in [*TRAININGS, "eval_mimic"]),
+    "slurm/requeue.sh",
+    "setup_mimic_env.sh",
+]
 # Writes down how it was called; ends with 75 when it is told to stop, as `cxrkit train` does.
 PROGRAM = """#!/bin/bash
 printf '%s\\n' "$@" > called
@@ -40,6 +45,8 @@ def job(tmp_path):
         **environment: str,
     ):
         executable(tmp_path / ".venv/bin/cxrkit", PROGRAM.format(tenths=tenths, code=code, trap=trap))
+        (tmp_path / "slurm").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "slurm/requeue.sh", tmp_path / "slurm/requeue.sh")
         executable(tmp_path / "bin/scontrol", '#!/bin/bash\necho "$@" > requeued\n')
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
         return subprocess.Popen(
@@ -95,7 +102,7 @@ def test_a_finished_or_failed_training_is_not_put_back(job, tmp_path, code):
 
 
 def test_options_and_paths_reach_the_program_unbroken(job, tmp_path):
-    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm").mkdir(exist_ok=True)
     (tmp_path / "slurm/site.sh").write_text("export MIMIC_CXR_PATH='/a b/cxr'\n")
     job("slurm/train_mimic.sbatch", "--set", "training.seed=7", CONFIG="mine.yaml").wait(20)
     assert (tmp_path / "called").read_text().splitlines() == [
