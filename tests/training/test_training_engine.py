@@ -78,20 +78,6 @@ def test_deepspeed_is_left_out_of_a_single_process(settings, tmp_path, monkeypat
     assert arguments._deepspeed(settings(**{"deepspeed.config_path": tmp_path / "nowhere"}), "fp32") is None
 
 
-@pytest.mark.parametrize("key", ["", "secret"])
-def test_tracking_has_the_project_and_is_offline_without_a_key(key, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(arguments.importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setenv("WANDB_PROJECT", "another")
-    monkeypatch.setenv("WANDB_MODE", "online")
-    monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setenv("WANDB_API_KEY", key)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    chosen = settings(**{"wandb.enabled": True, "wandb.project": "mine"})
-    assert "wandb" in arguments._trackers(chosen)
-    assert arguments.os.environ["WANDB_PROJECT"] == "mine"
-    assert arguments.os.environ.get("WANDB_MODE") == (None if key else "offline")
-
-
 def test_numbers_that_json_does_not_know_become_null():
     found = defined_or_none({"a": float("nan"), "b": float("inf"), "c": 1, "d": 0.5})
     assert found == {"a": None, "b": None, "c": 1, "d": 0.5}

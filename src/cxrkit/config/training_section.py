@@ -143,12 +143,17 @@ class ClassifyTrainingSettings(CommonTrainingSettings):
 
 
 class WandbSettings(Section):
-    """Tracking with Weights & Biases: scalars and plots of aggregates only."""
+    """Tracking with Weights & Biases: single numbers and settings without paths only."""
 
     enabled: values.Switch = Field(
         default=True, description="log to W&B when it is installed; offline as long as no key is set"
     )
     project: values.Text = Field(default="mimic-cxr-vqa", description="name of the W&B project")
+    name: values.TextOrNone = Field(
+        default=None, description="name of the run; null = that of the run's folder"
+    )
+    group: values.TextOrNone = Field(default=None, description="runs that belong together")
+    tags: values.Texts = Field(default=(), description="marks to find runs by")
 
 
 class DeepspeedSettings(Section):

@@ -76,6 +76,7 @@ LayerDecay = Annotated[float, Field(gt=0, le=1), Expectation("a number above 0, 
 Switch = Annotated[bool, Expectation("true or false")]
 Text = Annotated[str, AfterValidator(_require_text), Expectation("a text")]
 TextOrNone = Annotated[Text | None, Expectation("a text, or null")]
+Texts = Annotated[tuple[Text, ...], Strict(False), Expectation("a list of texts")]
 PathSetting = Annotated[Path, Strict(False), BeforeValidator(_expand_user), Expectation("a path")]
 Pretrained = Annotated[
     bool | Text, Expectation("true, false, or the path of a weights file (a text that is not empty)")

@@ -2,10 +2,8 @@
 
 import importlib.util
 import logging
-import netrc
 import os
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 from transformers import TrainingArguments
@@ -69,7 +67,8 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         disable_tqdm=True,
-        report_to=_trackers(settings),
+        # Trackers of our own decide what may be sent.
+        report_to=[],
         deepspeed=deepspeed,
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=_leaves_weights_out(settings),
@@ -133,30 +132,6 @@ def _keep_to_one_gpu(arguments: TrainingArguments) -> None:
             arguments.n_gpu,
         )
         arguments._n_gpu = 1
-
-
-def _trackers(settings: Settings) -> list[str]:
-    if not settings.wandb.enabled:
-        return ["tensorboard"]
-    if importlib.util.find_spec("wandb") is None:
-        logger.warning("wandb is not installed: logging to TensorBoard only (pip install 'cxrkit[wandb]')")
-        return ["tensorboard"]
-    # The engine's own tracker reads these from the environment and nowhere else.
-    os.environ["WANDB_PROJECT"] = settings.wandb.project
-    if "WANDB_MODE" not in os.environ and not _has_wandb_key():
-        logger.warning("no W&B key: tracking offline, into the folder wandb (`wandb login` sets a key)")
-        os.environ["WANDB_MODE"] = "offline"
-    return ["tensorboard", "wandb"]
-
-
-def _has_wandb_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
 
 
 def _deepspeed(settings: Settings, precision: str) -> dict[str, Any] | None:

@@ -20,6 +20,8 @@ from transformers.trainer_callback import PrinterCallback
 from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
 from cxrkit.training.checkpoints import finish_checkpoint, remove_older, unfinished_path
 from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update, diverged_in_update
+from cxrkit.training.speed import SpeedMeter, speed_of
+from cxrkit.training.tracking import Tracking
 from cxrkit.training.unlogged import unlogged_of, write_unlogged
 from cxrkit.training.weight_average import WeightAverage
 from cxrkit.training.weights_file import load_weights, save_weights
@@ -38,12 +40,14 @@ class Outcome:
         best: decides which models are kept.
         average: of the weights, validated beside them; None for none.
         run: what the run is, written into each checkpoint's manifest.
+        tracking: where else the log goes, with how fast the training is.
     """
 
     validate: Validate
     best: BestModels
     average: WeightAverage | None
     run: dict[str, Any]
+    tracking: Tracking
 
 
 class CxrkitTrainer(Trainer):
@@ -89,6 +93,7 @@ class CxrkitTrainer(Trainer):
         self.guard = FiniteGuard(max_skipped_steps)
         self.parameter_groups = parameter_groups
         self._unlogged: dict[str, Any] | None = None
+        self.meter = SpeedMeter()
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Makes the optimizer, over our own groups of weights when there are any."""
@@ -107,7 +112,10 @@ class CxrkitTrainer(Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Any]:
         """Gives the batches of an update, with the number of targets that all processes have in it."""
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        with self.meter.waiting():
+            batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for batch in batches:
+            self.meter.count(batch)
         return batches, self._targets_of(batches) if batches else None
 
     def _targets_of(self, batches: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -174,9 +182,10 @@ class CxrkitTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the mean of each loss part over the updates since the last log."""
         if "loss" in logs and self._part_updates:
-            logs = logs | self._mean_parts()
+            logs = logs | self._mean_parts() | self._rates() | self._average_distance()
             self._part_sums, self._part_updates = {}, 0
             logs = logs | ({"skipped_steps": float(self.guard.skipped)} if self.guard.skipped else {})
+            self._track_speed()
         super().log(logs, start_time)
         # The engine writes its history into each checkpoint, as JSON.
         history: list[Any] = self.state.log_history
@@ -189,6 +198,25 @@ class CxrkitTrainer(Trainer):
             f"loss_{name}": sum(own.get(name, 0.0) for own in everyones) / self._part_updates
             for name in names
         }
+
+    def _rates(self) -> dict[str, float]:
+        """Gives the lowest and highest learning rate of the groups of weights, where there are several."""
+        if self.parameter_groups is None or self.lr_scheduler is None:
+            return {}
+        rates = [float(rate) for rate in self.lr_scheduler.get_last_lr()]
+        return {"learning_rate": max(rates), "learning_rate_lowest": min(rates)}
+
+    def _average_distance(self) -> dict[str, float]:
+        average = self.outcome.average
+        if average is None:
+            return {}
+        return {"average_distance": average.distance(self.accelerator.unwrap_model(self.model))}
+
+    def _track_speed(self) -> None:
+        everyones = gather_object([self.meter.take()])
+        # A run that goes on may log before it has made an update of its own.
+        if all(everyones) and self.is_world_process_zero():
+            self.outcome.tracking.speed(speed_of(everyones), self.state.global_step)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Validates each kind of weights, logs, and keeps what is the best so far."""

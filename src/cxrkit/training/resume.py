@@ -11,7 +11,13 @@ from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
 from cxrkit.training.arguments import films_per_update, processes, strategy
 from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest, step_of
-from cxrkit.training.run_folder import METRICS_FILE, is_broken_off, is_first_process, require_free_run
+from cxrkit.training.run_folder import (
+    METRICS_FILE,
+    SPEED_FILE,
+    is_broken_off,
+    is_first_process,
+    require_free_run,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +30,7 @@ FREE_KEYS = frozenset({
     "training.save_total_limit", "training.max_skipped_steps", "training.dataloader_num_workers",
     "training.dataloader_pin_memory", "training.dataloader_persistent_workers", "training.hub_model_id",
     "training.silent_process_seconds", "wandb.enabled", "wandb.project",
+    "wandb.name", "wandb.group", "wandb.tags",
     # These count by what they make together, `films_per_update` and `strategy`.
     "training.batch_size_per_gpu", "training.gradient_accumulation_steps",
     "deepspeed.enabled", "deepspeed.config_path", "deepspeed.stage",
@@ -97,10 +104,15 @@ def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     return checkpoint
 
 
-def cut_metrics(run_dir: Path, step: int) -> None:
-    """Takes what was logged after the checkpoint out of `metrics.jsonl`: it will be logged again."""
-    path = run_dir / METRICS_FILE
-    if not is_first_process() or not path.is_file():
+def cut_logs(run_dir: Path, step: int) -> None:
+    """Takes what was logged after the checkpoint out of the run's logs: it will be logged again."""
+    if is_first_process():
+        for name in (METRICS_FILE, SPEED_FILE):
+            _cut_log(run_dir / name, step)
+
+
+def _cut_log(path: Path, step: int) -> None:
+    if not path.is_file():
         return
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):

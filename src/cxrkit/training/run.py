@@ -3,7 +3,9 @@
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from cxrkit.training.checkpoints import checkpoint_path
 from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome, Validate
 from cxrkit.training.process_watch import ProcessWatch
 from cxrkit.training.publishing import publish
-from cxrkit.training.resume import cut_metrics, describe_run, find_checkpoint
+from cxrkit.training.resume import cut_logs, describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
     BEST_MODEL,
     Savable,
@@ -42,6 +44,7 @@ from cxrkit.training.run_folder import (
     write_best_model,
 )
 from cxrkit.training.stopping import StopRequest
+from cxrkit.training.tracking import Tracking, open_trackers
 from cxrkit.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
@@ -103,11 +106,12 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         settings.training.silent_process_seconds,
         is_ending=lambda: stop.signal_name is not None,
     )
-    with stop.listening(), watch.watching():
-        _train(trainer, checkpoint, settings.training.early_stopping_patience)
-    if stop.stopped:
-        raise _stopped(stop, run_dir, trainer.state.global_step)
-    trained = _finish(job, run_dir, trainer)
+    with closing(trainer.outcome.tracking):
+        with stop.listening(), watch.watching():
+            _train(trainer, checkpoint, settings.training.early_stopping_patience)
+        if stop.stopped:
+            raise _stopped(stop, run_dir, trainer.state.global_step)
+        trained = _finish(job, run_dir, trainer)
     mark_finished(run_dir)
     return trained
 
@@ -124,7 +128,9 @@ def _trainer(
             write_best_model(run_dir / FOLDERS[place], job.model, job.settings, job.index, kept)
 
     kinds = (RAW,) if average is None else (RAW, AVERAGED)
-    outcome = Outcome(job.validate, BestModels(training.metric_for_best_model, keep, kinds), average, run)
+    best = BestModels(training.metric_for_best_model, keep, kinds)
+    tracking = Tracking(run_dir, partial(open_trackers, job.settings))
+    outcome = Outcome(job.validate, best, average, run, tracking)
     steps = math.ceil(len(loader) / processes() / training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
         job.module,
@@ -135,7 +141,7 @@ def _trainer(
         max_skipped_steps=training.max_skipped_steps,
         parameter_groups=job.parameter_groups,
     )
-    trainer.add_callback(_GoOnLogging(trainer))
+    trainer.add_callback(_FollowTrainer(trainer))
     return trainer
 
 
@@ -170,7 +176,7 @@ def _callbacks(
 ) -> list[TrainerCallback]:
     training = job.settings.training
     sampler: Any = loader.sampler
-    callbacks: list[TrainerCallback] = [FollowEpochs(sampler), MetricsFile(run_dir)]
+    callbacks: list[TrainerCallback] = [FollowEpochs(sampler), MetricsFile(run_dir), outcome.tracking]
     if outcome.average is not None:
         callbacks.append(FollowWeights(job.module, outcome.average))
     if training.freeze_backbone_epochs:
@@ -182,7 +188,9 @@ def _callbacks(
     return callbacks
 
 
-class _GoOnLogging(TrainerCallback):
+class _FollowTrainer(TrainerCallback):
+    """Tells the trainer where it begins and where an update ends, which the engine tells only callbacks."""
+
     def __init__(self, trainer: CxrkitTrainer) -> None:
         self.trainer = trainer
 
@@ -193,6 +201,11 @@ class _GoOnLogging(TrainerCallback):
         # A checkpoint's state has the intervals that it was written with.
         state.compute_steps(args, state.max_steps)
 
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.trainer.meter.end_update()
+
 
 def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> None:
     """Trains to the end, from a checkpoint when there is one, which may already be the end."""
@@ -201,7 +214,7 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
         return
     trainer.load_own_state(checkpoint)
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
-    cut_metrics(trainer.run_dir, state.global_step)
+    cut_logs(trainer.run_dir, state.global_step)
     logger.info("going on from %s, update %d of %d", checkpoint, state.global_step, state.max_steps)
     if state.global_step >= state.max_steps or 0 < patience <= trainer.outcome.best.without_better:
         state.is_world_process_zero = trainer.is_world_process_zero()

@@ -20,6 +20,7 @@ BEST_MODEL = "best_model"
 MODEL_SETTINGS_FILE = "settings.json"
 METADATA_FILE = "training_metadata.json"
 METRICS_FILE = "metrics.jsonl"
+SPEED_FILE = "speed.jsonl"
 RUN_FILE = "run.json"
 
 
@@ -89,7 +90,8 @@ def start_run(settings: Settings, run: Mapping[str, Any]) -> Path:
     run_dir.mkdir(parents=True, exist_ok=True)
     if is_first_process():
         # What an interrupted start logged is not of this run.
-        (run_dir / METRICS_FILE).unlink(missing_ok=True)
+        for name in (METRICS_FILE, SPEED_FILE):
+            (run_dir / name).unlink(missing_ok=True)
         dump_settings(settings, run_dir / SETTINGS_FILE)
         _write_run(run_dir, run, is_finished=False)
     return run_dir

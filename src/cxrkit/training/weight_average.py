@@ -36,6 +36,14 @@ class WeightAverage:
             # The engine moves a network to its device after the average was made.
             self.values[name] = self.values[name].to(value.device).lerp_(value.float(), 1 - decay)
 
+    @torch.no_grad()
+    def distance(self, network: nn.Module) -> float:
+        """Gives how far the weights are from their average: norm of the difference over the average's."""
+        own = _followed(network)
+        apart = [(value.float() - self.values[name].to(value.device)).norm() for name, value in own.items()]
+        norm = torch.stack([value.norm() for value in self.values.values()]).norm()
+        return float(torch.stack(apart).norm() / norm)
+
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
         """Puts the average into the network for a while; its own weights come back afterwards."""
