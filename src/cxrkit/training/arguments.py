@@ -29,6 +29,9 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         SettingsError: DeepSpeed is to be used and its configuration cannot be.
     """
     training = settings.training
+    if not torch.cuda.is_available():
+        # The engine imports DeepSpeed where it is installed, which complains when it has to find this out.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     precision = choose_precision(half_precision=training.fp16)
     logger.info("precision %s: %s", precision.name, precision.reason)
     eval_steps, save_steps = _intervals(settings, steps_per_epoch)

@@ -29,27 +29,31 @@ class FiniteGuard:
         self.skipped = 0
         self.in_a_row = 0
         self._parts: dict[str, Tensor] = {}
-        self._buffers: dict[str, Tensor] | None = None
+        self._buffers: list[Tensor] | None = None
+        self._kept: list[Tensor] = []
+        self._is_kept = False
 
     def remember(self, model: nn.Module) -> None:
         """Keeps the buffers from before an update's first forward pass, which changes running statistics."""
+        if self._is_kept:
+            return
         if self._buffers is None:
-            self._buffers = {
-                name: value.clone() for name, value in model.named_buffers() if value.is_floating_point()
-            }
+            # Looked for once: walking through the modules takes longer than copying.
+            self._buffers = [value for value in model.buffers() if value.is_floating_point()]
+            self._kept = [torch.empty_like(value) for value in self._buffers]
+        _copy(self._kept, self._buffers)
+        self._is_kept = True
 
     def undo(self, model: nn.Module) -> None:
         """Takes an update back before it is made: no gradient is left, and the buffers are as before."""
         # Without gradients the optimizer changes neither a weight nor its moments.
         model.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for name, value in model.named_buffers():
-                if self._buffers is not None and name in self._buffers:
-                    value.copy_(self._buffers[name])
+        if self._is_kept and self._buffers is not None:
+            _copy(self._buffers, self._kept)
 
     def forget(self) -> None:
         """Lets the kept buffers go: the update is made or taken back."""
-        self._buffers = None
+        self._is_kept = False
 
     def see(self, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
         """Notes the loss of a forward pass and its parts; an update may have several."""
@@ -96,6 +100,13 @@ class FiniteGuard:
         """Names the parts of the loss that were not finite."""
         names = [name for name, bad in self._parts.items() if name != "loss" and bool(bad)]
         return f"the loss ({', '.join(names) or 'as a whole'})"
+
+
+@torch.no_grad()
+def _copy(to: list[Tensor], values: list[Tensor]) -> None:
+    # One call for all: on a GPU each of hundreds would be a launch of its own.
+    if to:
+        torch._foreach_copy_(to, values)
 
 
 def diverged_before_update(guard: FiniteGuard, step: int) -> TrainingDivergedError:

@@ -197,6 +197,9 @@ class _FollowTrainer(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if state.global_step == 0 and args.process_index > 0:
+            # The engine gives every process the same seed, and with it the same dropout.
+            torch.manual_seed(args.seed + args.process_index)
         self.trainer.go_on_logging()
         # A checkpoint's state has the intervals that it was written with.
         state.compute_steps(args, state.max_steps)
