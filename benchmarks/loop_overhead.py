@@ -2,14 +2,14 @@
 
 Usage: python benchmarks/loop_overhead.py [--task vqa|classify|both] [--updates N] [--json]
 
-Ours is `cxrkit train` on the demo's model and settings: the Trainer with everything around it, logging every 10
-updates to metrics.jsonl, speed.jsonl and TensorBoard, the progress, the signals' flag. The bare loop has a copy
-of the same module, a loader of the same films in the same order, AdamW, the same schedule and clipping, and
-nothing else. Both take turns, update by update, in one process, so that what else happens on the machine meets
-both alike; each has its own state of the random numbers, so both must end with the same weights, which
+Ours is `cxrkit train` on the demo's model and settings: the Trainer with everything around it, logging every
+10 updates to metrics.jsonl, speed.jsonl and TensorBoard, the progress, the signals' flag. The bare loop has a
+copy of the same module, a loader of the same films in the same order, AdamW, the same schedule and clipping,
+and nothing else. Both take turns, update by update, in one process, so that what else happens on the machine
+meets both alike; each has its own state of the random numbers, so both must end with the same weights, which
 `largest_difference` shows. `overhead` is the median, over blocks of 10 updates, of our seconds over theirs,
-minus 1; of the task where it is larger. A second bare loop takes turns too: `control` is the first one over it,
-which would be 0 without noise. `data_wait_share` is what our own speed.jsonl says.
+minus 1; of the task where it is larger. A second bare loop takes turns too: `control` is the first one over
+it, which would be 0 without noise. `data_wait_share` is what our own speed.jsonl says.
 """
 
 import argparse
@@ -139,7 +139,7 @@ def measure_task(task: str, workspace: Path, folder: Path, updates: int) -> dict
     turns = Turns(updates)
     settings = settings_of(task, workspace, folder / task, updates)
     # As many updates as there are in one pass come without a validation in between.
-    rare = mock.patch("cxrkit.training.arguments._intervals", lambda *_: (10**9, 10**9))
+    rare = mock.patch("cxrkit.training.arguments._intervals", return_value=(10**9, 10**9))
     room = classify if task == "classify" else vqa
     train: Any = classify.train_classifier if task == "classify" else vqa.train_vqa
     with rare, mock.patch.object(room, "run_training", turns.train):
