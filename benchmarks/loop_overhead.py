@@ -35,7 +35,8 @@ from cxrkit.data.batches.loading import make_loader
 from cxrkit.demo.settings import classifier_settings, vqa_settings
 from cxrkit.training import classify, vqa
 from cxrkit.training.arguments import films_per_update
-from cxrkit.training.run import Job, run_training
+from cxrkit.training.job import Job
+from cxrkit.training.run import run_training
 
 BLOCK, WARM_UP = 10, 10
 

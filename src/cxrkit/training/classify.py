@@ -19,11 +19,12 @@ from cxrkit.models.internimage import set_dcnv3_backend
 from cxrkit.models.label_policies import balanced_weights
 from cxrkit.training.arguments import learning_rate
 from cxrkit.training.callbacks import Progress
+from cxrkit.training.job import Job
 from cxrkit.training.layer_decay import layer_groups
 from cxrkit.training.modules import ClassifierModule
 from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.resume import require_startable
-from cxrkit.training.run import Job, run_training
+from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
 from cxrkit.training.validation import require_metric, validate_classifier
 from cxrkit.vocabulary import FINDINGS
@@ -45,10 +46,24 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
         WeightsError: pretrained weights cannot be had.
         DataLayoutError: no labelled film in a split.
     """
-    training = settings.training
-    require_metric("classify", training.metric_for_best_model)
-    require_hub_name(training.hub_model_id)
+    require_metric("classify", settings.training.metric_for_best_model)
+    require_hub_name(settings.training.hub_model_id)
     require_startable(settings)
+    return run_training(classifier_job(settings), progress)
+
+
+def classifier_job(settings: ClassifySettings) -> Job:
+    """Gives what a training with these settings trains.
+
+    Args:
+        settings: as for `train_classifier`.
+
+    Raises:
+        ArtifactError: no prepared workspace.
+        WeightsError: pretrained weights cannot be had.
+        DataLayoutError: no labelled film in a split.
+    """
+    training = settings.training
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     set_seed(training.seed)
@@ -65,12 +80,11 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
         layer_decay=training.layer_decay,
     )
     module = ClassifierModule(model, _positive_weights(settings, films))
-    job = Job(
+    return Job(
         settings, index, module, model, films, collate, partial(validate_classifier, batches=batches),
         backbone=model.network, head=(model.network.get_classifier(),),
         parameter_groups=groups if training.layer_decay < 1 else None,
     )  # fmt: skip
-    return run_training(job, progress)
 
 
 def _build_model(settings: ClassifySettings) -> CXRClassifier:

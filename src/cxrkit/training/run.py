@@ -1,25 +1,17 @@
 """Runs the engine for either task: arguments, callbacks, best models, going on, publishing."""
 
 import logging
-import math
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from cxrkit.config import Settings
-from cxrkit.data.batches.dataset import Collate, FilmDataset
-from cxrkit.data.batches.loading import make_loader
-from cxrkit.data.index import Index
-from cxrkit.errors import DataLayoutError, TrainingStopped
-from cxrkit.training.arguments import films_per_update, processes, training_arguments
+from cxrkit.errors import TrainingStopped
+from cxrkit.training.arguments import training_arguments
 from cxrkit.training.best_models import AVERAGED, OVERALL, RAW, BestModels, Kept, defined_or_none
 from cxrkit.training.callbacks import (
     FollowEpochs,
@@ -31,13 +23,13 @@ from cxrkit.training.callbacks import (
     StepProgress,
 )
 from cxrkit.training.checkpoints import checkpoint_path
-from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome, Validate
+from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome
+from cxrkit.training.job import Job, training_batches, updates_per_epoch
 from cxrkit.training.process_watch import ProcessWatch
 from cxrkit.training.publishing import publish
 from cxrkit.training.resume import cut_logs, describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
     BEST_MODEL,
-    Savable,
     TrainedRun,
     mark_finished,
     start_run,
@@ -49,37 +41,6 @@ from cxrkit.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
 FOLDERS = {OVERALL: BEST_MODEL, RAW: f"{BEST_MODEL}_raw", AVERAGED: f"{BEST_MODEL}_averaged"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained.
-
-    Attributes:
-        settings: resolved settings.
-        index: the index the films come from.
-        module: network with loss.
-        model: the network, for saving.
-        films: the training films.
-        collate: makes a batch.
-        validate: computes the validation metrics.
-        backbone: the part of the network that `training.freeze_backbone_epochs` is about.
-        head: parts inside the backbone that are trained all the same.
-        callbacks: of the task.
-        parameter_groups: groups of weights with learning rates of their own; None = one rate for all.
-    """
-
-    settings: Settings
-    index: Index
-    module: nn.Module
-    model: Savable
-    films: FilmDataset
-    collate: Collate
-    validate: Validate
-    backbone: nn.Module
-    head: tuple[nn.Module, ...] = ()
-    callbacks: Sequence[TrainerCallback] = ()
-    parameter_groups: list[dict[str, Any]] | None = None
 
 
 def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
@@ -120,7 +81,7 @@ def _trainer(
     job: Job, run_dir: Path, run: dict[str, Any], stop: StopRequest, progress: Progress | None
 ) -> CxrkitTrainer:
     training = job.settings.training
-    loader = _training_batches(job)
+    loader = training_batches(job)
     average = WeightAverage(job.module, training.ema_decay) if training.ema_decay else None
 
     def keep(place: str, kept: Kept) -> None:
@@ -131,10 +92,9 @@ def _trainer(
     best = BestModels(training.metric_for_best_model, keep, kinds)
     tracking = Tracking(run_dir, partial(open_trackers, job.settings))
     outcome = Outcome(job.validate, best, average, run, tracking)
-    steps = math.ceil(len(loader) / processes() / training.gradient_accumulation_steps)
     trainer = CxrkitTrainer(
         job.module,
-        training_arguments(job.settings, steps),
+        training_arguments(job.settings, updates_per_epoch(job, loader)),
         loader,
         outcome,
         [*_callbacks(job, run_dir, outcome, loader, progress), *job.callbacks, stop],
@@ -143,32 +103,6 @@ def _trainer(
     )
     trainer.add_callback(_FollowTrainer(trainer))
     return trainer
-
-
-def _training_batches(job: Job) -> DataLoader[Any]:
-    training = job.settings.training
-    _require_films(len(job.films), training.batch_size_per_gpu)
-    return make_loader(
-        job.films,
-        job.collate,
-        batch_size=training.batch_size_per_gpu,
-        workers=training.dataloader_num_workers,
-        shuffle=True,
-        pin_memory=training.dataloader_pin_memory and torch.cuda.is_available(),
-        films_per_update=films_per_update(job.settings),
-        persistent_workers=training.dataloader_persistent_workers,
-    )
-
-
-def _require_films(films: int, batch_size: int) -> None:
-    # The engine would fill up the batches of the last processes with films of the first ones.
-    if processes() > 1 and films < batch_size * processes():
-        raise DataLayoutError(
-            "there are fewer films than one batch for each process",
-            expected=f"at least {batch_size * processes()}, {batch_size} for each of {processes()} processes",
-            found=f"{films} training films",
-            next_step="start fewer processes, or lower training.batch_size_per_gpu",
-        )
 
 
 def _callbacks(

@@ -30,10 +30,11 @@ from cxrkit.models.text import (
 )
 from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.training.callbacks import Progress
+from cxrkit.training.job import Job
 from cxrkit.training.modules import VQAModule
 from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.resume import require_startable
-from cxrkit.training.run import Job, run_training
+from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
 from cxrkit.training.source_mixing import FollowSteps, SourceMixing
 from cxrkit.training.validation import require_metric, validate_vqa
@@ -56,6 +57,20 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     require_metric("vqa", settings.training.metric_for_best_model)
     require_hub_name(settings.training.hub_model_id)
     require_startable(settings)
+    return run_training(vqa_job(settings), progress)
+
+
+def vqa_job(settings: VQASettings) -> Job:
+    """Gives what a training with these settings trains.
+
+    Args:
+        settings: as for `train_vqa`.
+
+    Raises:
+        ArtifactError: no prepared workspace.
+        WeightsError: pretrained weights cannot be had.
+        DataLayoutError: no question passes the filters.
+    """
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     set_seed(settings.training.seed)
@@ -88,11 +103,10 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
     )
     mixing = SourceMixing(training.oracle_warmup_steps, training.other_sources_share)
     module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative", mixing=mixing)
-    job = Job(
+    return Job(
         settings, index, module, model, films, collate, partial(validate_vqa, batches=batches),
         backbone=model.visual.body, callbacks=[FollowSteps(mixing)],
     )  # fmt: skip
-    return run_training(job, progress)
 
 
 def _tokenizer(settings: VQASettings, index: Index, films: FilmDataset) -> PreTrainedTokenizerFast:
