@@ -13,7 +13,7 @@ Usage: scripts/gcp_machine.sh [options] step ... [-- options of the training]
   launch    analyzes the data, then trains, in the background
   pause     stops the training with a checkpoint
 
-  --device FILE          the data disk (default /dev/disk/by-id/google-cxrkit-data)
+  --device FILE          the data disk (default DATA_DISK, or /dev/disk/by-id/google-cxrkit-data)
   --mount FOLDER         where it goes (default /mnt/data)
   --driver VERSION       of Ubuntu's driver packages (default 580-server, the first for CUDA 13)
   --task vqa|classify    what to train (default vqa)
@@ -35,7 +35,7 @@ run() {
     [ "$dry" -eq 1 ] || "$@"
 }
 
-device=/dev/disk/by-id/google-cxrkit-data mount=/mnt/data driver=580-server
+device="${DATA_DISK:-/dev/disk/by-id/google-cxrkit-data}" mount=/mnt/data driver=580-server
 task=vqa config='' dry=0
 steps=() training=()
 while [ "$#" -gt 0 ]; do
@@ -63,6 +63,10 @@ case "$task" in
     classify) config="${config:-configs/internimage_b_mimic_cxr_224.yaml}" ;;
     *) fail "--task is vqa or classify, found '$task'" "name one of them" ;;
 esac
+for path in "$device" "$mount"; do
+    # /etc/fstab has them as words.
+    [[ "$path" =~ ^/[A-Za-z0-9._/-]+$ ]] || fail "not a plain absolute path: '$path'" "leave out spaces and signs"
+done
 unit=cxrkit-training
 
 # Prints the type of the file system; nothing for a disk that is blank. Whatever else is on it, it is somebody's.
@@ -92,8 +96,8 @@ disk() {
     fi
     run sudo mkdir -p "$mount"
     if ! grep -qsF "$device $mount " /etc/fstab; then
-        # A machine whose data disk is missing should still start.
-        run sudo tee -a /etc/fstab <<<"$device $mount auto discard,noatime,nofail 0 2"
+        # nofail: a machine whose data disk is missing should still start.
+        run sudo bash -c "echo '$device $mount auto discard,noatime,nofail 0 2' >>/etc/fstab"
     fi
     run sudo mount "$mount"
     [ "$new" -eq 0 ] || run sudo chown "$(id -u):$(id -g)" "$mount"

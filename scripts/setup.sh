@@ -32,8 +32,8 @@ absolute() {
     case "$1" in '' | /*) printf '%s' "$1" ;; *) printf '%s/%s' "$called_from" "$1" ;; esac
 }
 
-# A program: a name without a slash is looked for in PATH.
-program() {
+# A name without a slash is looked for in PATH.
+absolute_program() {
     case "$1" in */*) absolute "$1" ;; *) printf '%s' "$1" ;; esac
 }
 
@@ -57,7 +57,7 @@ while [ "$#" -gt 0 ]; do
     esac
     [ -n "${2:-}" ] || fail "$1 needs a value" "scripts/setup.sh --help shows which"
     case "$1" in
-        --python) python="$(program "$2")" ;;
+        --python) python="$(absolute_program "$2")" ;;
         --data) cxr_path="$(absolute "$2")/mimic-cxr-jpg" qa_path="$(absolute "$2")/mimic-ext-cxr-qba" ;;
         --cxr-path) cxr_path="$(absolute "$2")" ;;
         --qa-path) qa_path="$(absolute "$2")" ;;

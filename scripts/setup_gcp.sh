@@ -2,7 +2,6 @@
 # Four L4 on Google Cloud: makes the machine and its data disk, sets both up, trains, and gives the machine back.
 # What happens on the machine itself is in scripts/gcp_machine.sh.
 set -euo pipefail
-called_from="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
@@ -31,7 +30,7 @@ Only when named:
   --config FILE           its settings, a file of this project
   --dry-run               print every command, here and on the machine, in order; needs no gcloud
 
-On the machine itself, scripts/setup_gcp.sh without --project does disk, driver, setup and launch.
+On the machine itself, scripts/setup_gcp.sh without --project and --zone does disk, driver, setup and launch.
 
 Data: get MIMIC-CXR-JPG and MIMIC-Ext-CXR-QBA on the machine, to /mnt/data/mimic-cxr-jpg and
 /mnt/data/mimic-ext-cxr-qba, with `wget --user NAME --ask-password` as PhysioNet shows: a password in a command
@@ -52,11 +51,12 @@ run() {
     [ "$dry" -eq 1 ] || "$@"
 }
 
-# What the machine looks like before the first step is not known to a dry run: nothing is there.
+# A command whose output is wanted. To a dry run nothing is there yet.
+exec 3>&1
 ask() {
-    printf '+' >&2
-    printf ' %q' "$@" >&2
-    echo >&2
+    printf '+' >&3
+    printf ' %q' "$@" >&3
+    echo >&3
     [ "$dry" -eq 1 ] || "$@"
 }
 
@@ -86,13 +86,13 @@ done
 [[ "$name" =~ ^[a-z]([-a-z0-9]{0,55}[a-z0-9])?$ ]] ||
     fail "a machine cannot be called '$name'" "use small letters, digits and hyphens, beginning with a letter"
 
-# Only the machine that `create` made has this disk, unless the project is named.
-if [ -z "$project$zone" ] && [ -e "/dev/disk/by-id/google-cxrkit-data" ]; then
+# Only the machine that `create` made has this disk.
+if [ -z "$project$zone" ] && [ -e "${DATA_DISK:-/dev/disk/by-id/google-cxrkit-data}" ]; then
     [ "$dry" -eq 0 ] || machine_options+=(--dry-run)
     [ "${#steps[@]}" -gt 0 ] || steps=(disk driver setup launch)
-    cd "$called_from"
-    exec "$OLDPWD/scripts/gcp_machine.sh" ${machine_options[@]+"${machine_options[@]}"} "${steps[@]}" \
-        ${training[@]+-- "${training[@]}"}
+    words=(${machine_options[@]+"${machine_options[@]}"} "${steps[@]}")
+    if [ "${#training[@]}" -gt 0 ]; then words+=(-- "${training[@]}"); fi
+    exec scripts/gcp_machine.sh "${words[@]}"
 fi
 [ -n "$project" ] || fail "the Google Cloud project is not named" "add --project ID; gcloud projects list shows yours"
 [ -n "$zone" ] || fail "the zone is not named" "add --zone ZONE, one with L4 machines, such as us-central1-a"
@@ -143,11 +143,12 @@ wait_for_ssh() {
 
 # By name, so that nothing else can go along: neither data nor results nor keys.
 copy() {
-    local folder bundle
-    folder="$(mktemp -d)"
-    bundle="$folder/cxrkit.tar.gz"
-    # shellcheck disable=SC2064  # the folder of now
-    trap "rm -rf '$folder'" EXIT
+    local bundle="TEMPORARY/cxrkit.tar.gz"
+    if [ "$dry" -eq 0 ]; then
+        temporary="$(mktemp -d)"
+        trap 'rm -rf "$temporary"' EXIT
+        bundle="$temporary/cxrkit.tar.gz"
+    fi
     run tar -czf "$bundle" --exclude=__pycache__ --exclude='*.egg-info' --exclude=slurm/site.sh \
         src configs scripts slurm docs Makefile README.md CHANGELOG.md LICENSE pyproject.toml requirements.lock \
         environment.yml setup_data.py analyze_data.py train_mimic_cxr.py evaluate.py setup_mimic_env.sh
@@ -160,16 +161,31 @@ copy() {
 machine_step() {
     local words=("$1" ${machine_options[@]+"${machine_options[@]}"})
     if [ "$1" = launch ] && [ "${#training[@]}" -gt 0 ]; then words+=(-- "${training[@]}"); fi
-    on_machine "cxrkit/scripts/gcp_machine.sh$(printf ' %q' "${words[@]}")"
-    [ "$dry" -eq 0 ] || scripts/gcp_machine.sh --dry-run "${words[@]}" | sed 's/^/    /'
+    on_machine "cxrkit/scripts/gcp_machine.sh$(printf ' %q' "${words[@]}")" || return
+    if [ "$dry" -eq 1 ]; then
+        echo "    there, in ~/cxrkit; the folder and the user's number are shown as they are here:"
+        scripts/gcp_machine.sh --dry-run "${words[@]}" | sed 's/^/    /'
+    fi
+}
+
+# A machine that does not answer must not go on costing: its checkpoints are whole, whenever it is stopped.
+pause_if_it_runs() {
+    local state
+    state="$(state_of instances "$name")"
+    case "$state" in TERMINATED | STOPPED) return ;; esac
+    if [ -z "$state" ] && [ "$dry" -eq 0 ]; then
+        fail "there is no machine $name in $zone" "gcloud compute instances list shows yours"
+    fi
+    machine_step pause || echo "the machine does not answer; it is stopped all the same" >&2
 }
 
 stop() {
-    machine_step pause
+    pause_if_it_runs
     run gcloud compute instances stop "$name" "${where[@]}"
 }
 
 delete() {
+    pause_if_it_runs
     run gcloud compute instances delete "$name" "${where[@]}" --keep-disks data
     echo "the data disk is still there; to delete it with everything on it:"
     echo "  gcloud compute disks delete $name-data ${where[*]}"
@@ -183,5 +199,6 @@ for step in "${steps[@]}"; do
         *) "$step" ;;
     esac
 done
+case "$step" in stop | delete) exit 0 ;; esac
 echo
 echo "the machine is paid for until it is stopped: scripts/setup_gcp.sh ${where[*]} --name $name stop"
