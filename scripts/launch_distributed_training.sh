@@ -50,7 +50,9 @@ node="${NODE_RANK:-${SLURM_NODEID:-0}}"
 if [ "$nodes" -gt 1 ]; then
     if [ -z "${MASTER_ADDR:-}" ]; then
         [ -n "${SLURM_JOB_NODELIST:-}" ] || fail "MASTER_ADDR is not set" "set it to the first machine's name"
-        MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"
+        # Not through `head`: it would end a scontrol that is still writing, and with it this script.
+        names="$(scontrol show hostnames "$SLURM_JOB_NODELIST")"
+        MASTER_ADDR="${names%%$'\n'*}"
     fi
     meeting=(--nnodes "$nodes" --node_rank "$node" --master_addr "$MASTER_ADDR" --master_port "${MASTER_PORT:-29500}")
 else

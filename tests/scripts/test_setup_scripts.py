@@ -148,7 +148,10 @@ def test_data_are_found_from_where_the_script_is_called(machine):
     done = machine.run("scripts/setup.sh", "--data", "my data")
     assert done.returncode == 0, done.stderr
     root = str(machine.home / "my data").replace(" ", "\\ ")
-    assert f"analyze --mimic_cxr_path {root}/mimic-cxr-jpg --mimic_qa_path {root}/mimic-ext-cxr-qba" in done.stdout
+    assert (
+        f"analyze --mimic_cxr_path {root}/mimic-cxr-jpg --mimic_qa_path {root}/mimic-ext-cxr-qba"
+        in done.stdout
+    )
 
 
 @pytest.mark.parametrize("made", [False, True])
@@ -166,7 +169,10 @@ CONDA = 'case "$1 $2" in "env list") echo "base  *  /opt/conda"; {line} ;; esac'
 
 @pytest.mark.parametrize(
     ("line", "verb"),
-    [("echo 'cxrkit  /opt/conda/envs/cxrkit'", "update --name cxrkit --file"), ("echo 'cxrkit2 /x'", "create --file")],
+    [
+        ("echo 'cxrkit  /opt/conda/envs/cxrkit'", "update --name cxrkit --file"),
+        ("echo 'cxrkit2 /x'", "create --file"),
+    ],
 )
 def test_conda_makes_its_environment_or_brings_it_up_to_date(project, line, verb):
     project.stand_in("conda", CONDA.format(line=line))
