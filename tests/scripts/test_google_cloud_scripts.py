@@ -64,8 +64,8 @@ def test_a_dry_run_prints_every_command_in_order_and_needs_no_gcloud(project):
     commands = [
         "gcloud compute disks create", "gcloud compute instances create", "gcloud compute ssh", "tar -czf",
         "gcloud compute scp", "gcloud compute ssh", "sudo mkfs.ext4", "sudo mount /mnt/data",
-        "sudo ubuntu-drivers install", "sudo apt-get install --yes make", "scripts/setup.sh", "sudo systemd-run",
-        "launch_distributed_training.sh",
+        "sudo ubuntu-drivers install", "sudo apt-get install --yes make", "scripts/setup.sh",
+        "sudo systemd-run", "launch_distributed_training.sh",
     ]  # fmt: skip
     place = 0
     for command in commands:

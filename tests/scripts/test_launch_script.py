@@ -1,4 +1,4 @@
-"""scripts/launch_distributed_training.sh: which command it starts, for one process, several, and several machines."""
+"""scripts/launch_distributed_training.sh: what it starts for one process, several, and several machines."""
 
 import shlex
 

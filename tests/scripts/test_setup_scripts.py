@@ -1,4 +1,4 @@
-"""scripts/setup.sh and environment.yml with stand-ins for Python, make and conda; all scripts under shellcheck."""
+"""scripts/setup.sh and environment.yml with stand-ins for Python, make, conda; shellcheck for all scripts."""
 
 import shutil
 import stat
