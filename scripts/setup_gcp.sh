@@ -25,6 +25,8 @@ Only when named:
   --name NAME             of the machine (default cxrkit); its data disk is NAME-data
   --machine-type TYPE     default g2-standard-48: 4 L4 with 24 GB each, 48 cores, 192 GB
   --data-disk-size SIZE   default 1500GB
+  --image-family FAMILY   of ubuntu-os-cloud (default ubuntu-2404-lts-amd64)
+  --driver VERSION        of Ubuntu's NVIDIA packages (default 580-server)
   --tunnel                ssh through Google's proxy, for machines without an open port
   --task vqa|classify     what to train (default vqa)
   --config FILE           its settings, a file of this project
@@ -60,7 +62,8 @@ ask() {
     [ "$dry" -eq 1 ] || "$@"
 }
 
-project='' zone='' name=cxrkit machine_type=g2-standard-48 data_disk_size=1500GB dry=0
+project='' zone='' name=cxrkit machine_type=g2-standard-48 data_disk_size=1500GB
+image_family=ubuntu-2404-lts-amd64 dry=0
 tunnel=() steps=() machine_options=() training=()
 while [ "$#" -gt 0 ]; do
     case "$1" in
@@ -69,7 +72,7 @@ while [ "$#" -gt 0 ]; do
         --tunnel) tunnel=(--tunnel-through-iap); shift; continue ;;
         --) shift; training=("$@"); break ;;
         create | copy | disk | driver | setup | launch | pause | stop | delete) steps+=("$1"); shift; continue ;;
-        --project | --zone | --name | --machine-type | --data-disk-size | --task | --config) ;;
+        --project | --zone | --name | --machine-type | --data-disk-size | --image-family | --driver | --task | --config) ;;
         *) fail "unknown option or step $1" "scripts/setup_gcp.sh --help lists them" ;;
     esac
     [ -n "${2:-}" ] || fail "$1 needs a value" "scripts/setup_gcp.sh --help shows which"
@@ -79,7 +82,8 @@ while [ "$#" -gt 0 ]; do
         --name) name="$2" ;;
         --machine-type) machine_type="$2" ;;
         --data-disk-size) data_disk_size="$2" ;;
-        --task | --config) machine_options+=("$1" "$2") ;;
+        --image-family) image_family="$2" ;;
+        --driver | --task | --config) machine_options+=("$1" "$2") ;;
     esac
     shift 2
 done
@@ -116,7 +120,7 @@ create() {
         '')
             run gcloud compute instances create "$name" "${where[@]}" --machine-type "$machine_type" \
                 --maintenance-policy TERMINATE --no-service-account --no-scopes \
-                --image-family ubuntu-2404-lts-amd64 --image-project ubuntu-os-cloud \
+                --image-family "$image_family" --image-project ubuntu-os-cloud \
                 --boot-disk-size 200GB --boot-disk-type pd-balanced \
                 --disk "name=$name-data,device-name=cxrkit-data,boot=no,auto-delete=no"
             ;;

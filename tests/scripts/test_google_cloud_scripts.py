@@ -74,6 +74,14 @@ def test_a_dry_run_prints_every_command_in_order_and_needs_no_gcloud(project):
     assert project.calls == []
 
 
+def test_other_images_and_drivers_can_be_named(project):
+    words = ("--image-family", "ubuntu-2604", "--driver", "595-server", "--machine-type", "g2-standard-12")
+    done = project.run(GCP, *WHERE, "--dry-run", *words)
+    assert "--machine-type g2-standard-12 " in done.stdout
+    assert "--image-family ubuntu-2604 " in done.stdout
+    assert "+ sudo ubuntu-drivers install --gpgpu nvidia:595-server" in done.stdout
+
+
 def test_without_gcloud_the_script_says_so(project):
     assert "there is no gcloud" in refused(project.run(GCP, *WHERE))
 
