@@ -140,7 +140,7 @@ def measure_task(task: str, workspace: Path, folder: Path, updates: int) -> dict
     turns = Turns(updates)
     settings = settings_of(task, workspace, folder / task, updates)
     # As many updates as there are in one pass come without a validation in between.
-    rare = mock.patch("cxrkit.training.arguments._intervals", return_value=(10**9, 10**9))
+    rare = mock.patch("cxrkit.training.arguments.intervals", return_value=(10**9, 10**9))
     room = classify if task == "classify" else vqa
     train: Any = classify.train_classifier if task == "classify" else vqa.train_vqa
     with rare, mock.patch.object(room, "run_training", turns.train):

@@ -13,6 +13,7 @@ from cxrkit.cli import (
     demo_verb,
     evaluate_verb,
     hardware_verb,
+    plan_verbs,
     train_verbs,
     verify_verb,
 )
@@ -35,6 +36,7 @@ app.command("prepare")(data_verbs.prepare)
 app.command("verify")(verify_verb.verify)
 app.command("analyze")(data_verbs.analyze)
 app.add_typer(train_verbs.app, name="train")
+app.add_typer(plan_verbs.app, name="plan")
 app.command("evaluate")(evaluate_verb.evaluate)
 app.command("demo")(demo_verb.demo)
 app.command("hardware")(hardware_verb.hardware)

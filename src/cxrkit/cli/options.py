@@ -1,5 +1,6 @@
 """The options that several verbs share, spelled as in the training guide."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -33,6 +34,20 @@ BatchSize: TypeAlias = Annotated[
 ]
 Epochs: TypeAlias = Annotated[
     int | None, typer.Option("--epochs", help="Passes over the training studies (training.num_epochs).")
+]
+Budget: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="As many updates as fit into 2h, 90m or 1h30m, in place of epochs (training.budget_hours).",
+    ),
+]
+Auto: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--auto", help="Batch, accumulation and loading processes of `cxrkit hardware`, where not given here."
+    ),
 ]
 LearningRate: TypeAlias = Annotated[
     float | None, typer.Option("--learning_rate", help="Highest learning rate (training.learning_rate).")
@@ -94,7 +109,10 @@ FLAGS = (
     "--list_defects",
     "--force",
     "--raw",
+    "--auto",
 )
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?\s*(?:{_NUMBER}m)?\s*(?:{_NUMBER}s)?")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -118,6 +136,25 @@ def read_flag_values(arguments: Sequence[str]) -> list[str]:
             continue
         words.append(name if value.lower() in ("", *_TRUE) else word)
     return words
+
+
+def read_hours(text: str | None) -> float | None:
+    """Gives the hours of a text such as `2h`, `90m`, `1h30m` or `45s`; None for None.
+
+    Raises:
+        SettingsError: it is none.
+
+    >>> read_hours("1h30m"), read_hours("90m"), read_hours("0.5h")
+    (1.5, 1.5, 0.5)
+    """
+    if text is None:
+        return None
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        mistake = f"--budget: found {text!r}, expected a time such as 2h, 90m or 1h30m"
+        raise SettingsError("command line", [mistake])
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours + minutes / 60 + seconds / 3600
 
 
 def collect_overrides(

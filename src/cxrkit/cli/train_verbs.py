@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cxrkit.cli import options
-from cxrkit.cli.options import collect_overrides, data_overrides
+from cxrkit.cli.options import collect_overrides, data_overrides, read_hours
 
 if TYPE_CHECKING:
     from cxrkit.cli.terminal import ProgressBars, Terminal
@@ -35,6 +35,7 @@ def vqa(
     output_dir: options.OutputDir = None,
     batch_size: options.BatchSize = None,
     epochs: options.Epochs = None,
+    budget: options.Budget = None,
     learning_rate: options.LearningRate = None,
     max_samples: options.MaxSamples = None,
     wandb_project: options.WandbProject = None,
@@ -43,6 +44,7 @@ def vqa(
     deepspeed: options.Deepspeed = None,
     resume_from_checkpoint: options.ResumeFromCheckpoint = None,
     local_rank: options.LocalRank = None,
+    auto: options.Auto = False,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
 ) -> None:
@@ -51,10 +53,11 @@ def vqa(
         **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
+        "training.budget_hours": read_hours(budget),
         "deepspeed.config_path": deepspeed,
         "training.resume_from_checkpoint": resume_from_checkpoint,
     }
-    _train("vqa", config, collect_overrides(named, assignments), skip_data_check)
+    _train("vqa", config, _with_plan(collect_overrides(named, assignments), auto), skip_data_check)
 
 
 @app.command()
@@ -66,6 +69,7 @@ def classify(
     output_dir: options.OutputDir = None,
     batch_size: options.BatchSize = None,
     epochs: options.Epochs = None,
+    budget: options.Budget = None,
     learning_rate: options.LearningRate = None,
     max_samples: options.MaxSamples = None,
     wandb_project: options.WandbProject = None,
@@ -75,6 +79,7 @@ def classify(
     label_policies: options.LabelPolicies = None,
     resume_from_checkpoint: options.ResumeFromCheckpoint = None,
     local_rank: options.LocalRank = None,
+    auto: options.Auto = False,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
 ) -> None:
@@ -83,11 +88,14 @@ def classify(
         **data_overrides(mimic_cxr_path, mimic_qa_path, workspace),
         **_training_overrides(output_dir, batch_size, epochs, learning_rate, hub_model_id),
         **_trial_overrides(max_samples, wandb_project, disable_wandb),
+        "training.budget_hours": read_hours(budget),
         "deepspeed.config_path": deepspeed,
         "training.resume_from_checkpoint": resume_from_checkpoint,
     }
     policies = None if label_policies is None else [name.strip() for name in label_policies.split(",")]
-    _train("classify", config, collect_overrides(named, assignments), skip_data_check, policies)
+    _train(
+        "classify", config, _with_plan(collect_overrides(named, assignments), auto), skip_data_check, policies
+    )
 
 
 def _training_overrides(
@@ -114,6 +122,21 @@ def _trial_overrides(
         "wandb.project": wandb_project,
         "wandb.enabled": False if disable_wandb else None,
     }
+
+
+def _with_plan(overrides: dict[str, object], auto: bool) -> dict[str, object]:
+    """Adds what fits this machine, of what the command line does not say, and tells why."""
+    if not auto:
+        return overrides
+    from cxrkit.cli.terminal import open_terminal
+    from cxrkit.hardware import detect_hardware, planned_settings
+
+    terminal = open_terminal()
+    for key, choice in planned_settings(detect_hardware()).items():
+        if key not in overrides:
+            overrides[key] = choice.value
+            terminal.say(f"{key} {choice.value}: {choice.reason}")
+    return overrides
 
 
 def _train(

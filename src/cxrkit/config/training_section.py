@@ -37,6 +37,11 @@ class CommonTrainingSettings(Section):
     max_steps: values.StepLimit = Field(
         default=-1, description="stop after so many updates; -1 = by num_epochs"
     )
+    budget_hours: values.PositiveOrNone = Field(
+        default=None,
+        description="as many updates as fit into so many hours, by some real ones, in place of num_epochs "
+        "and max_steps; null = by these",
+    )
     fp16: values.Switch = Field(
         default=True,
         description="train in half precision where the device can; bf16 is taken where the GPU has it",
@@ -93,6 +98,17 @@ class CommonTrainingSettings(Section):
         default=None, description="Hugging Face repository for the weights"
     )
     seed: values.Seed = Field(default=42, description="seed of every random choice")
+    deterministic: values.Switch = Field(
+        default=False,
+        description="only computations that give the same bits each time, also on a GPU: slower; what has "
+        "none ends the training",
+    )
+    torch_compile: values.Switch = Field(
+        default=False, description="compile the network with PyTorch's compiler: minutes first, faster then"
+    )
+    channels_last: values.Switch = Field(
+        default=False, description="films and convolutions in channels-last order: faster on tensor cores"
+    )
 
 
 class TrainingSettings(CommonTrainingSettings):

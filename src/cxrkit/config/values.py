@@ -66,6 +66,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32), Expectation("a whole number from 0 
 Pixels = Annotated[int, Field(ge=32, le=4096), Expectation("a whole number of pixels from 32 to 4096")]
 ZeroStage = Annotated[int, Field(ge=0, le=3), Expectation("a whole number from 0 to 3")]
 Positive = Annotated[float, Field(gt=0), Expectation("a number above 0")]
+PositiveOrNone = Annotated[Positive | None, Expectation("a number above 0, or null")]
 Seconds = Annotated[float, Field(ge=5), Expectation("a number of seconds, 5 or more")]
 NotNegative = Annotated[float, Field(ge=0), Expectation("a number, 0 or more")]
 Fraction = Annotated[float, Field(ge=0, le=1), Expectation("a number from 0 to 1")]

@@ -9,7 +9,7 @@ from cxrkit.hardware.inventory import (
     detect_hardware,
     usable_cores,
 )
-from cxrkit.hardware.plan import Choice, Plan, make_plan
+from cxrkit.hardware.plan import Choice, Plan, make_plan, planned_settings
 
 __all__ = [
     "GIBIBYTE",
@@ -22,5 +22,6 @@ __all__ = [
     "choose_precision",
     "detect_hardware",
     "make_plan",
+    "planned_settings",
     "usable_cores",
 ]

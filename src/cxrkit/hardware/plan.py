@@ -80,6 +80,16 @@ def make_plan(hardware: Hardware, *, has_deepspeed: bool | None = None) -> Plan:
     )
 
 
+def planned_settings(hardware: Hardware) -> dict[str, Choice]:
+    """Gives the settings of a training that follow from the machine, by key."""
+    plan = make_plan(hardware)
+    return {
+        "training.batch_size_per_gpu": plan.batch_size,
+        "training.gradient_accumulation_steps": plan.accumulation,
+        "training.dataloader_num_workers": plan.workers,
+    }
+
+
 def _sizes(hardware: Hardware) -> tuple[int, int, str]:
     if not hardware.gpus:
         return *_WITHOUT_GPU, "as on a GPU; on the CPU time is what is short, not memory"

@@ -34,7 +34,12 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     precision = choose_precision(half_precision=training.fp16)
     logger.info("precision %s: %s", precision.name, precision.reason)
-    eval_steps, save_steps = _intervals(settings, steps_per_epoch)
+    eval_steps, save_steps = intervals(settings, steps_per_epoch)
+    if (eval_steps, save_steps) != (training.eval_steps, training.save_steps):
+        logger.info(
+            "one epoch has %d steps: validating every %d, saving every %d",
+            steps_per_epoch, eval_steps, save_steps,
+        )  # fmt: skip
     deepspeed = _deepspeed(settings, precision.name)
     rate = learning_rate(settings)
     if rate != training.learning_rate:
@@ -72,6 +77,7 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         disable_tqdm=True,
         # Trackers of our own decide what may be sent.
         report_to=[],
+        torch_compile=training.torch_compile,
         deepspeed=deepspeed,
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=_leaves_weights_out(settings),
@@ -80,18 +86,11 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
     return arguments
 
 
-def _intervals(settings: Settings, steps_per_epoch: int) -> tuple[int, int]:
+def intervals(settings: Settings, steps_per_epoch: int) -> tuple[int, int]:
     """Gives the updates between validations and between checkpoints."""
     training = settings.training
     eval_steps = max(1, min(training.eval_steps, steps_per_epoch))
     save_steps = max(1, training.save_epochs * steps_per_epoch or min(training.save_steps, steps_per_epoch))
-    if (eval_steps, save_steps) != (training.eval_steps, training.save_steps):
-        logger.info(
-            "one epoch has %d steps: validating every %d, saving every %d",
-            steps_per_epoch,
-            eval_steps,
-            save_steps,
-        )
     return eval_steps, save_steps
 
 

@@ -18,6 +18,7 @@ from cxrkit.models.configuration import ClassifierConfig
 from cxrkit.models.internimage import set_dcnv3_backend
 from cxrkit.models.label_policies import balanced_weights
 from cxrkit.training.arguments import learning_rate
+from cxrkit.training.arithmetic import dcnv3_backend, use_channels_last
 from cxrkit.training.callbacks import Progress
 from cxrkit.training.job import Job
 from cxrkit.training.layer_decay import layer_groups
@@ -81,7 +82,8 @@ def classifier_job(settings: ClassifySettings) -> Job:
     )
     module = ClassifierModule(model, _positive_weights(settings, films))
     return Job(
-        settings, index, module, model, films, collate, partial(validate_classifier, batches=batches),
+        settings, index, module, model, films, collate,
+        partial(validate_classifier, batches=batches), len(validation),
         backbone=model.network, head=(model.network.get_classifier(),),
         parameter_groups=groups if training.layer_decay < 1 else None,
     )  # fmt: skip
@@ -100,7 +102,9 @@ def _build_model(settings: ClassifySettings) -> CXRClassifier:
     model = CXRClassifier(config, pretrained=settings.model.pretrained)
     if settings.training.gradient_checkpointing:
         enable_checkpointing(model.network)
-    set_dcnv3_backend(model, settings.model.dcnv3_backend)
+    set_dcnv3_backend(model, dcnv3_backend(settings))
+    if settings.training.channels_last:
+        use_channels_last(model.network)
     return model
 
 

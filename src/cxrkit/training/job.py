@@ -32,6 +32,7 @@ class Job:
         films: the training films.
         collate: makes a batch.
         validate: computes the validation metrics.
+        validation_films: it looks at so many.
         backbone: the part of the network that `training.freeze_backbone_epochs` is about.
         head: parts inside the backbone that are trained all the same.
         callbacks: of the task.
@@ -45,6 +46,7 @@ class Job:
     films: FilmDataset
     collate: Collate
     validate: Validate
+    validation_films: int
     backbone: nn.Module
     head: tuple[nn.Module, ...] = ()
     callbacks: Sequence[TrainerCallback] = ()
@@ -82,14 +84,14 @@ def _require_films(films: int, batch_size: int) -> None:
         )
 
 
-def updates_per_epoch(job: Job, loader: DataLoader[Any]) -> int:
-    """Gives the updates of one pass over the training films, all processes together."""
-    return math.ceil(len(loader) / processes() / job.settings.training.gradient_accumulation_steps)
+def updates_per_epoch(job: Job, loader: DataLoader[Any], processes: int) -> int:
+    """Gives the updates of one pass over the training films, which `processes` share."""
+    return math.ceil(len(loader) / processes / job.settings.training.gradient_accumulation_steps)
 
 
-def updates_in_all(job: Job, loader: DataLoader[Any]) -> int:
+def updates_in_all(job: Job, loader: DataLoader[Any], processes: int) -> int:
     """Gives the updates of the whole training."""
     training = job.settings.training
-    return (
-        training.max_steps if training.max_steps > 0 else training.num_epochs * updates_per_epoch(job, loader)
-    )
+    if training.max_steps > 0:
+        return training.max_steps
+    return training.num_epochs * updates_per_epoch(job, loader, processes)

@@ -29,7 +29,9 @@ FREE_KEYS = frozenset({
     "training.logging_steps", "training.save_steps", "training.save_epochs",
     "training.save_total_limit", "training.max_skipped_steps", "training.dataloader_num_workers",
     "training.dataloader_pin_memory", "training.dataloader_persistent_workers", "training.hub_model_id",
-    "training.silent_process_seconds", "wandb.enabled", "wandb.project",
+    "training.silent_process_seconds",
+    # A run goes on with the number of updates it began with.
+    "training.budget_hours", "wandb.enabled", "wandb.project",
     "wandb.name", "wandb.group", "wandb.tags",
     # These count by what they make together, `films_per_update` and `strategy`.
     "training.batch_size_per_gpu", "training.gradient_accumulation_steps",

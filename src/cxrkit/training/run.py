@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cxrkit.errors import TrainingStopped
-from cxrkit.training.arguments import training_arguments
+from cxrkit.training.arguments import processes, training_arguments
+from cxrkit.training.arithmetic import fixed_order
 from cxrkit.training.best_models import AVERAGED, OVERALL, RAW, BestModels, Kept, defined_or_none
 from cxrkit.training.callbacks import (
     FollowEpochs,
@@ -25,6 +26,8 @@ from cxrkit.training.callbacks import (
 from cxrkit.training.checkpoints import checkpoint_path
 from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome
 from cxrkit.training.job import Job, training_batches, updates_per_epoch
+from cxrkit.training.planning import sizes_of, within_budget
+from cxrkit.training.planning.first_updates import TellForecast
 from cxrkit.training.process_watch import ProcessWatch
 from cxrkit.training.publishing import publish
 from cxrkit.training.resume import cut_logs, describe_run, find_checkpoint
@@ -53,8 +56,10 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
     Raises:
         TrainingStopped: a signal asked to stop; a checkpoint was saved.
         ArtifactError: the run's folder is in use, or the checkpoint to go on from cannot be used.
+        SettingsError: the budget of hours is too short for one update.
         ProcessLostError: another process of this training died or was stopped.
     """
+    job = within_budget(job)
     settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
     checkpoint = find_checkpoint(settings, run)
     run_dir = start_run(settings, run) if checkpoint is None else settings.training.output_dir
@@ -68,7 +73,7 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         is_ending=lambda: stop.signal_name is not None,
     )
     with closing(trainer.outcome.tracking):
-        with stop.listening(), watch.watching():
+        with stop.listening(), watch.watching(), fixed_order(settings.training.deterministic):
             _train(trainer, checkpoint, settings.training.early_stopping_patience)
         if stop.stopped:
             raise _stopped(stop, run_dir, trainer.state.global_step)
@@ -94,7 +99,7 @@ def _trainer(
     outcome = Outcome(job.validate, best, average, run, tracking)
     trainer = CxrkitTrainer(
         job.module,
-        training_arguments(job.settings, updates_per_epoch(job, loader)),
+        training_arguments(job.settings, updates_per_epoch(job, loader, processes())),
         loader,
         outcome,
         [*_callbacks(job, run_dir, outcome, loader, progress), *job.callbacks, stop],
@@ -102,6 +107,8 @@ def _trainer(
         parameter_groups=job.parameter_groups,
     )
     trainer.add_callback(_FollowTrainer(trainer))
+    sizes = sizes_of(job, loader, processes())
+    trainer.add_callback(TellForecast(job.settings, sizes, trainer.meter))
     return trainer
 
 

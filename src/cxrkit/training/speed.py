@@ -25,6 +25,9 @@ class SpeedMeter:
 
     Args:
         clock: gives seconds.
+
+    Attributes:
+        batch_bytes: of the largest batch so far.
     """
 
     def __init__(self, clock: Any = time.perf_counter) -> None:
@@ -33,6 +36,7 @@ class SpeedMeter:
         self._seconds: list[float] = []
         self._waits: list[float] = []
         self._films = self._questions = 0
+        self.batch_bytes = 0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -47,6 +51,7 @@ class SpeedMeter:
         """Counts the films and questions of a batch."""
         self._films += len(batch["images"])
         self._questions += len(batch.get("image_of_question", ()))
+        self.batch_bytes = max(self.batch_bytes, sum(value.nbytes for value in batch.values()))
 
     def end_update(self) -> None:
         """Ends the update that began with the first wait."""
@@ -54,6 +59,11 @@ class SpeedMeter:
             self._seconds.append(self._clock() - self._update.began)
             self._waits.append(self._update.waited)
             self._update = None
+
+    def share_so_far(self) -> float:
+        """Gives the share of the time spent waiting since the last `take`, 0..1; 0 without an update."""
+        seconds = sum(self._seconds)
+        return sum(self._waits) / seconds if seconds else 0.0
 
     def take(self) -> dict[str, float]:
         """Gives sums since the last call, for `speed_of`, and begins anew; empty without an update."""

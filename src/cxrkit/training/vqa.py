@@ -29,6 +29,7 @@ from cxrkit.models.text import (
     train_tokenizer,
 )
 from cxrkit.models.vqa import SSGVQAModel
+from cxrkit.training.arithmetic import dcnv3_backend, use_channels_last
 from cxrkit.training.callbacks import Progress
 from cxrkit.training.job import Job
 from cxrkit.training.modules import VQAModule
@@ -79,7 +80,9 @@ def vqa_job(settings: VQASettings) -> Job:
     model = _build_model(settings, index, tokenizer)
     if settings.training.gradient_checkpointing:
         model.gradient_checkpointing_enable()
-    set_dcnv3_backend(model, settings.model.dcnv3_backend)
+    set_dcnv3_backend(model, dcnv3_backend(settings))
+    if settings.training.channels_last:
+        use_channels_last(model.visual.body)
     boxes = mean_region_boxes(index, store, films.selection.image_rows)
     model.scene_graph.set_reference_boxes(torch.from_numpy(boxes))
     collate = Collate(index, QuestionTokenizer(tokenizer, settings.model.max_question_length))
@@ -104,7 +107,8 @@ def vqa_job(settings: VQASettings) -> Job:
     mixing = SourceMixing(training.oracle_warmup_steps, training.other_sources_share)
     module = VQAModule(model, weights, blank_is_negative=training.chexpert_blank == "negative", mixing=mixing)
     return Job(
-        settings, index, module, model, films, collate, partial(validate_vqa, batches=batches),
+        settings, index, module, model, films, collate,
+        partial(validate_vqa, batches=batches), len(validation),
         backbone=model.visual.body, callbacks=[FollowSteps(mixing)],
     )  # fmt: skip
 
