@@ -10,6 +10,7 @@ Usage: scripts/launch_distributed_training.sh [options] [options of the training
 
   --task vqa|classify   what to train (default vqa)
   --processes N         processes per machine; by default one per GPU, or one without a GPU
+  --no-auto             batch, accumulation and loading processes of the configuration, not those of this machine
   --dry-run             print the command, and do not run it
 
 Several machines: call it on each of them, with `srun --ntasks-per-node=1` inside a SLURM job, or with
@@ -24,12 +25,13 @@ fail() {
     exit 2
 }
 
-task=vqa processes='' dry=''
+task=vqa processes='' dry='' auto=--auto
 rest=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --task) task="${2:-}"; shift 2 || fail "--task needs a value" "vqa or classify" ;;
         --processes) processes="${2:-}"; shift 2 || fail "--processes needs a value" "a whole number" ;;
+        --no-auto) auto=''; shift ;;
         --dry-run) dry=yes; shift ;;
         -h | --help) usage; exit 0 ;;
         *) rest+=("$1"); shift ;;
@@ -43,6 +45,9 @@ if [ -z "$processes" ]; then
     processes="$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')"
 fi
 [[ "$processes" =~ ^[1-9][0-9]*$ ]] || fail "--processes is a whole number from 1, found '$processes'" "give one"
+
+# The sizes of the guide are those of the question answering model; `cxrkit hardware` shows them.
+if [ -n "$auto" ] && [ "$task" = vqa ]; then rest+=("$auto"); fi
 
 # SLURM says which machine this is, and the first one of them is where all meet.
 nodes="${NNODES:-${SLURM_NNODES:-1}}"

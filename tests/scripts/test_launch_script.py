@@ -23,8 +23,13 @@ def command(machine, *words: str, **environment: str) -> list[str]:
 
 def test_one_process_needs_no_launcher(machine):
     assert command(machine, "--processes", "1", "--config", "my file.yaml") == [
-        "python", "-m", "cxrkit", "train", "vqa", "--config", "my file.yaml",
+        "python", "-m", "cxrkit", "train", "vqa", "--config", "my file.yaml", "--auto",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("--no-auto",), ("--task", "classify")])
+def test_the_configuration_alone_decides(words, machine):
+    assert "--auto" not in command(machine, "--processes", "1", *words)
 
 
 def test_four_processes_meet_on_this_machine(machine):

@@ -210,3 +210,24 @@ def test_fewer_films_than_a_batch_for_each_process_are_refused(workspace, tmp_pa
     code, log = run(words(TWO, "classify", workspace, tmp_path / "run", **few), tmp_path / "logs")
     assert code != 0
     assert "fewer films than one batch for each process" in log
+
+
+BIN = Path(sys.executable).parent
+LAUNCHERS = {
+    "deepspeed": ([BIN / "deepspeed", "--num_accelerators", "2"], "DeepSpeed ZeRO-2", 2),
+    # On the CPU it starts one process; several need MPI there.
+    "accelerate": ([BIN / "accelerate", "launch", "--cpu", "--num_processes", "1"], "replicated", 1),
+}
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_the_launchers_of_the_engines_start_it_too(name, workspace, tmp_path):
+    launcher, strategy, processes = LAUNCHERS[name]
+    program = Path(__file__).parents[2] / "train_mimic_cxr.py"
+    command = words([], "vqa", workspace, tmp_path / "run", **{"training.max_steps": 2})[2:]
+    # The launchers look for their own interpreter in PATH.
+    command = ["env", f"PATH={BIN}:{os.environ['PATH']}", *map(str, launcher), str(program), *command]
+    code, log = run(command, tmp_path / "logs")
+    assert code == 0, log
+    found = read_manifest(tmp_path / "run/checkpoint-2")["run"]
+    assert (found["strategy"], found["processes"]) == (strategy, processes)

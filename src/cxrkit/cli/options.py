@@ -92,10 +92,6 @@ LabelPolicies: TypeAlias = Annotated[
         "own, and put them side by side.",
     ),
 ]
-LocalRank: TypeAlias = Annotated[
-    int | None,
-    typer.Option("--local_rank", "--local-rank", hidden=True, help="Given by launchers; not needed."),
-]
 SkipDataCheck: TypeAlias = Annotated[
     bool, typer.Option("--skip_data_check", help="Train without a passing analysis of the data.")
 ]
@@ -111,6 +107,7 @@ FLAGS = (
     "--raw",
     "--auto",
 )
+_LOCAL_RANK = ("--local_rank", "--local-rank")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"(?:{_NUMBER}h)?\s*(?:{_NUMBER}m)?\s*(?:{_NUMBER}s)?")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -118,6 +115,9 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 def read_flag_values(arguments: Sequence[str]) -> list[str]:
     """Gives the arguments with `--flag true|false` (or `--flag=...`) turned into the flag or nothing.
+
+    The `--local_rank=1` of DeepSpeed's launcher, which comes before everything else, is left out: the same is
+    in the environment.
 
     >>> read_flag_values(["train", "--disable_wandb", "False", "--skip_data_check=true"])
     ['train', '--skip_data_check']
@@ -127,6 +127,10 @@ def read_flag_values(arguments: Sequence[str]) -> list[str]:
     while waiting:
         word = waiting.pop(0)
         name, equals, value = word.partition("=")
+        if name in _LOCAL_RANK:
+            if not equals:
+                waiting = waiting[1:]
+            continue
         if name not in FLAGS:
             words.append(word)
             continue

@@ -43,7 +43,6 @@ def vqa(
     hub_model_id: options.HubModelId = None,
     deepspeed: options.Deepspeed = None,
     resume_from_checkpoint: options.ResumeFromCheckpoint = None,
-    local_rank: options.LocalRank = None,
     auto: options.Auto = False,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
@@ -57,7 +56,9 @@ def vqa(
         "deepspeed.config_path": deepspeed,
         "training.resume_from_checkpoint": resume_from_checkpoint,
     }
-    _train("vqa", config, _with_plan(collect_overrides(named, assignments), auto), skip_data_check)
+    _train(
+        "vqa", config, _with_plan("vqa", config, collect_overrides(named, assignments), auto), skip_data_check
+    )
 
 
 @app.command()
@@ -78,7 +79,6 @@ def classify(
     deepspeed: options.Deepspeed = None,
     label_policies: options.LabelPolicies = None,
     resume_from_checkpoint: options.ResumeFromCheckpoint = None,
-    local_rank: options.LocalRank = None,
     auto: options.Auto = False,
     skip_data_check: options.SkipDataCheck = False,
     assignments: options.Assignments = None,
@@ -94,7 +94,11 @@ def classify(
     }
     policies = None if label_policies is None else [name.strip() for name in label_policies.split(",")]
     _train(
-        "classify", config, _with_plan(collect_overrides(named, assignments), auto), skip_data_check, policies
+        "classify",
+        config,
+        _with_plan("classify", config, collect_overrides(named, assignments), auto),
+        skip_data_check,
+        policies,
     )
 
 
@@ -124,19 +128,22 @@ def _trial_overrides(
     }
 
 
-def _with_plan(overrides: dict[str, object], auto: bool) -> dict[str, object]:
+def _with_plan(
+    task: "Task", config: Path | None, overrides: dict[str, object], auto: bool
+) -> dict[str, object]:
     """Adds what fits this machine, of what the command line does not say, and tells why."""
     if not auto:
         return overrides
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.hardware import detect_hardware, planned_settings
+    from cxrkit.config import load_settings
+    from cxrkit.hardware import detect_hardware
+    from cxrkit.training.planning import fitting_settings
 
-    terminal = open_terminal()
-    for key, choice in planned_settings(detect_hardware()).items():
-        if key not in overrides:
-            overrides[key] = choice.value
-            terminal.say(f"{key} {choice.value}: {choice.reason}")
-    return overrides
+    terminal, settings = open_terminal(), load_settings(config, task, overrides)
+    fitting = fitting_settings(settings, overrides.keys(), detect_hardware())
+    for key, choice in fitting.items():
+        terminal.note(f"{key} {choice.value}: {choice.reason}")
+    return overrides | {key: choice.value for key, choice in fitting.items()}
 
 
 def _train(

@@ -100,13 +100,13 @@ def start_run(settings: Settings, run: Mapping[str, Any]) -> Path:
 def mark_finished(run_dir: Path) -> None:
     """Notes that a run came to its end."""
     if is_first_process():
-        found = _read_run(run_dir)
+        found = read_run(run_dir)
         _write_run(run_dir, {} if found is None else found["run"], is_finished=True)
 
 
 def is_broken_off(run_dir: Path, run: Mapping[str, Any]) -> bool:
     """Tells whether the folder holds the beginning of this very run, which never came to its end."""
-    found = _read_run(run_dir)
+    found = read_run(run_dir)
     return found is not None and found["run"] == run and not found["finished"]
 
 
@@ -115,7 +115,8 @@ def _write_run(run_dir: Path, run: Mapping[str, Any], *, is_finished: bool) -> N
     write_atomically(run_dir / RUN_FILE, text.encode())
 
 
-def _read_run(run_dir: Path) -> dict[str, Any] | None:
+def read_run(run_dir: Path) -> dict[str, Any] | None:
+    """Gives what the folder's run is, and whether it is finished; None where nobody knows."""
     try:
         content: dict[str, Any] = json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

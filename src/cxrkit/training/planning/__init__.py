@@ -1,6 +1,7 @@
 """What a training will take, before it is begun: updates, hours, memory, disk, shared memory."""
 
 from cxrkit.training.planning.budget import budgeted, within_budget
+from cxrkit.training.planning.fitting import fitting_settings
 from cxrkit.training.planning.forecast import Forecast, make_forecast
 from cxrkit.training.planning.room import Room, find_room
 from cxrkit.training.planning.sizes import Sizes, sizes_of
@@ -13,6 +14,7 @@ __all__ = [
     "Trial",
     "budgeted",
     "find_room",
+    "fitting_settings",
     "make_forecast",
     "sizes_of",
     "try_updates",

@@ -1,7 +1,6 @@
 """As many updates as fit into a given time, in place of a number of epochs."""
 
 import dataclasses
-import json
 import logging
 from typing import Any
 
@@ -14,7 +13,7 @@ from cxrkit.training.job import Job, training_batches
 from cxrkit.training.planning.forecast import duration, training_hours
 from cxrkit.training.planning.sizes import Sizes, sizes_of
 from cxrkit.training.planning.trial import Trial, try_updates
-from cxrkit.training.run_folder import RUN_FILE
+from cxrkit.training.run_folder import read_run
 
 logger = logging.getLogger(__name__)
 
@@ -48,12 +47,8 @@ def _begun_with(job: Job) -> int | None:
     training = job.settings.training
     if training.resume_from_checkpoint is None:
         return None
-    try:
-        content = json.loads((training.output_dir / RUN_FILE).read_text(encoding="utf-8"))
-        updates = int(content["run"]["settings"]["training.max_steps"])
-    except (OSError, ValueError, KeyError):
-        # No run yet, or none that says so: going on refuses it later, with its own words.
-        return None
+    found = read_run(training.output_dir)
+    updates = -1 if found is None else int(found["run"]["settings"]["training.max_steps"])
     return updates if updates > 0 else None
 
 
