@@ -111,6 +111,27 @@ def test_options_and_paths_reach_the_program_unbroken(job, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("script", "started"),
+    [
+        ("train_vqa", []),
+        ("train_multinode", ["srun", "--kill-on-bad-exit=0", "--cpus-per-task=8"]),
+    ],
+)
+def test_several_gpus_start_through_the_launch_script(script, started, job, tmp_path):
+    show = '#!/bin/bash\nprintf "%s\\n" "${0##*/}" "$@" > called\n'
+    for path in ("bin/srun", "scripts/launch_distributed_training.sh"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(show)
+        (tmp_path / path).chmod(0o755)
+    environment = {"SLURM_CPUS_PER_TASK": "8", "PROCESSES": "4", "WORKSPACE": "a b"}
+    assert job(f"slurm/{script}.sbatch", "--epochs", "2", **environment).wait(20) == 0
+    launch = ["--task", "vqa", "--processes", "4", "--config", "configs/default_config.yaml"]
+    rest = ["--workspace", "a b", "--resume_from_checkpoint", "auto", "--epochs", "2"]
+    name = ["scripts/launch_distributed_training.sh"] if started else ["launch_distributed_training.sh"]
+    assert (tmp_path / "called").read_text().splitlines() == [*started, *name, *launch, *rest]
+
+
 def test_the_evaluation_is_of_the_best_model_on_the_test_split(job, tmp_path):
     assert job("slurm/eval_mimic.sbatch", RESULTS="results/x", WORKSPACE="ws").wait(20) == 0
     assert (tmp_path / "called").read_text().splitlines() == [

@@ -231,3 +231,25 @@ def test_the_launchers_of_the_engines_start_it_too(name, workspace, tmp_path):
     assert code == 0, log
     found = read_manifest(tmp_path / "run/checkpoint-2")["run"]
     assert (found["strategy"], found["processes"]) == (strategy, processes)
+
+
+def test_two_machines_meet_at_the_first(workspace, tmp_path):
+    """Two launchers, as on two machines, of one process each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    script = Path(__file__).parents[2] / "scripts/launch_distributed_training.sh"
+    options = words([], "classify", workspace, tmp_path / "run", **{"training.max_steps": 4})[2:]
+    (tmp_path / "logs").mkdir()
+    launchers = []
+    for node in ("0", "1"):
+        own = {
+            "NNODES": "2", "NODE_RANK": node, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+            "PYTHON": sys.executable,
+        }  # fmt: skip
+        command = ["env", *(f"{name}={value}" for name, value in own.items()), str(script)]
+        command += ["--task", "classify", "--processes", "1", *options]
+        launchers.append(start(command, tmp_path / f"logs/{node}.txt"))
+    codes = [launcher.wait(timeout=240) for launcher in launchers]
+    assert codes == [0, 0], (tmp_path / "logs/0.txt").read_text()
+    assert read_manifest(tmp_path / "run/checkpoint-4")["run"]["processes"] == 2
