@@ -3,6 +3,7 @@
 
 # Three starts that end before the training began, one after the other, are enough.
 MOST_IDLE_STARTS=3
+SECONDS_TO_BE_ENDED=120
 
 # Goes to the project, and loads modules, environment and data paths of this cluster.
 enter_project() {
@@ -41,7 +42,12 @@ train_and_requeue() {
     # Whoever cancels a job (TERM) does not want it back.
     if [ "$told" = USR1 ] && [ -n "${SLURM_JOB_ID:-}" ] && may_start_again "$code"; then
         echo "back into the queue, $(date '+%F %T')"
-        scontrol requeue "$SLURM_JOB_ID"
+        trap - TERM
+        # SLURM ends this script now. Ending by itself at the same moment, it would count as a failed job.
+        if scontrol requeue "$SLURM_JOB_ID"; then
+            sleep "$SECONDS_TO_BE_ENDED" &
+            wait $!
+        fi
     fi
     exit "$code"
 }

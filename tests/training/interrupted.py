@@ -96,6 +96,8 @@ def _train(task, settings, rank, processes, port, interruption, counter, log):
             "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes),
             "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
         })  # fmt: skip
+    # As in a process that a user starts: loading processes of a training that was killed end by themselves.
+    multiprocessing.set_start_method("fork", force=True)
     import torch
 
     from cxrkit.config import load_settings

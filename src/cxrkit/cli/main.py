@@ -11,6 +11,7 @@ from cxrkit.cli import (
     config_verbs,
     data_verbs,
     demo_verb,
+    doctor_verb,
     evaluate_verb,
     hardware_verb,
     plan_verbs,
@@ -37,6 +38,7 @@ app.command("verify")(verify_verb.verify)
 app.command("analyze")(data_verbs.analyze)
 app.add_typer(train_verbs.app, name="train")
 app.add_typer(plan_verbs.app, name="plan")
+app.command("doctor")(doctor_verb.doctor)
 app.command("evaluate")(evaluate_verb.evaluate)
 app.command("demo")(demo_verb.demo)
 app.command("hardware")(hardware_verb.hardware)

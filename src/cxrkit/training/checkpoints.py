@@ -12,6 +12,7 @@ from typing import Any
 from cxrkit.data.films.journal import sync_folder
 from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
+from cxrkit.training.versions import installed_versions
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -51,10 +52,7 @@ def finish_checkpoint(run_dir: Path, step: int, run: dict[str, Any]) -> Path:
         run: what the checkpoint belongs to, kept in the manifest.
     """
     folder, final = unfinished_path(run_dir, step), checkpoint_path(run_dir, step)
-    files = {str(path.relative_to(folder)): _entry(path, sync=True) for path in _files(folder)}
-    content = {"schema_version": SCHEMA_VERSION, "step": step, "run": run, "files": files}
-    write_atomically(folder / MANIFEST, (json.dumps(content, indent=1) + "\n").encode())
-    sync_folder(folder)
+    write_manifest(folder, {"step": step, "run": run, "versions": installed_versions()})
     if final.exists():
         # Of the same update, from before a resume; it is either whole and equal or was rejected.
         shutil.rmtree(final)
@@ -63,15 +61,23 @@ def finish_checkpoint(run_dir: Path, step: int, run: dict[str, Any]) -> Path:
     return final
 
 
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Writes the manifest of a folder: `content`, and size and SHA-256 of every file in it."""
+    files = {str(path.relative_to(folder)): _entry(path, sync=True) for path in _files(folder)}
+    whole = {"schema_version": SCHEMA_VERSION, **content, "files": files}
+    write_atomically(folder / MANIFEST, (json.dumps(whole, indent=1) + "\n").encode())
+    sync_folder(folder)
+
+
 def read_manifest(checkpoint: Path) -> dict[str, Any]:
-    """Reads what a checkpoint belongs to and checks every file against its hash.
+    """Reads what a folder belongs to (`run`, `step`, `versions`) and checks every file against its hash.
 
     Raises:
-        ArtifactError: there is no whole checkpoint in the folder.
+        ArtifactError: the folder is not whole.
     """
     try:
-        content = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
-        files, run, step = content["files"], content["run"], content["step"]
+        content: dict[str, Any] = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        files, _, _ = content["files"], content["run"], content["step"]
         version = content["schema_version"]
     except FileNotFoundError as error:
         reason = f"no {MANIFEST}" if checkpoint.is_dir() else "no such folder"
@@ -86,7 +92,7 @@ def read_manifest(checkpoint: Path) -> dict[str, Any]:
             raise _not_whole(checkpoint, f"{name} is missing")
         if _entry(path) != entry:
             raise _not_whole(checkpoint, f"{name} is not as it was written (size or SHA-256 differs)")
-    return {"run": run, "step": step}
+    return content
 
 
 def newest_whole(run_dir: Path) -> tuple[Path | None, list[Rejected]]:

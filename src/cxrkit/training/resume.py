@@ -18,6 +18,7 @@ from cxrkit.training.run_folder import (
     is_first_process,
     require_free_run,
 )
+from cxrkit.training.versions import installed_versions, other_versions
 
 logger = logging.getLogger(__name__)
 
@@ -100,9 +101,10 @@ def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
         read_manifest(checkpoint)
         _require_newest_of(run_dir, checkpoint)
     if checkpoint is not None:
-        before = read_manifest(checkpoint)["run"]
-        _require_same_run(checkpoint, before, run)
-        _tell_other_division(before, run)
+        manifest = read_manifest(checkpoint)
+        _require_same_run(checkpoint, manifest["run"], run)
+        _tell_other_division(manifest["run"], run)
+        _tell_other_versions(manifest.get("versions", {}))
     return checkpoint
 
 
@@ -172,6 +174,12 @@ def _tell_other_division(before: Mapping[str, Any], now: Mapping[str, Any]) -> N
             "same films; sums differ in their last bits, batch normalization sees other batches",
             before["batch_size"], before["processes"], now["batch_size"], now["processes"],
         )  # fmt: skip
+
+
+def _tell_other_versions(before: Mapping[str, str]) -> None:
+    others = other_versions(before, installed_versions())
+    if before and others:
+        logger.warning("sums may differ in their last bits from here on: %s", "; ".join(others))
 
 
 def _require_same_run(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

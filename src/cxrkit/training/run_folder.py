@@ -13,6 +13,8 @@ from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
 from cxrkit.training.best_models import RAW, Kept, defined_or_none
+from cxrkit.training.checkpoints import write_manifest
+from cxrkit.training.versions import installed_versions
 from cxrkit.version import __version__
 
 SETTINGS_FILE = "config.json"
@@ -111,7 +113,8 @@ def is_broken_off(run_dir: Path, run: Mapping[str, Any]) -> bool:
 
 
 def _write_run(run_dir: Path, run: Mapping[str, Any], *, is_finished: bool) -> None:
-    text = json.dumps({"finished": is_finished, "run": run}, indent=1) + "\n"
+    content = {"finished": is_finished, "versions": installed_versions(), "run": run}
+    text = json.dumps(content, indent=1) + "\n"
     write_atomically(run_dir / RUN_FILE, text.encode())
 
 
@@ -171,6 +174,7 @@ def write_best_model(
     }
     text = json.dumps(metadata, indent=1, allow_nan=False) + "\n"
     (temporary / METADATA_FILE).write_text(text, encoding="utf-8")
+    write_manifest(temporary, {"step": kept.step, "run": {"task": settings.task}})
     if folder.exists():
         os.replace(folder, old)
     os.replace(temporary, folder)

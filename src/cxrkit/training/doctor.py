@@ -1,0 +1,167 @@
+"""Examines the folder of a run: what is whole, what going on would do, what differs from now."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxrkit.config import Settings
+from cxrkit.data.index import Index
+from cxrkit.errors import ArtifactError, CxrkitError
+from cxrkit.training.checkpoints import MANIFEST, checkpoints_of, read_manifest, step_of
+from cxrkit.training.resume import AUTO, describe_run, find_checkpoint
+from cxrkit.training.run_folder import BEST_MODEL, RUN_FILE, read_run
+from cxrkit.training.versions import installed_versions, other_versions
+
+TRAINER_STATE = "trainer_state.json"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A folder of the run.
+
+    Attributes:
+        path: of it.
+        step: updates done when it was written; None where nobody knows.
+        size: bytes of its files.
+        problem: why it cannot be used; empty when it is whole.
+    """
+
+    path: Path
+    step: int | None
+    size: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        run_dir: the run's folder.
+        is_finished: the run came to its end.
+        checkpoints: latest first.
+        models: best models.
+        leftovers: what an interrupted save left; removed by the next one.
+        notes: what differs from now, and what else is worth knowing.
+        verdict: what going on would do.
+        refusal: why going on is refused; None when it is not.
+    """
+
+    run_dir: Path
+    is_finished: bool
+    checkpoints: tuple[Examined, ...]
+    models: tuple[Examined, ...]
+    leftovers: tuple[Path, ...]
+    notes: tuple[str, ...]
+    verdict: str
+    refusal: CxrkitError | None
+
+
+def recorded_run(run_dir: Path) -> dict[str, Any]:
+    """Gives what the folder's run is.
+
+    Raises:
+        ArtifactError: it is no folder of a run.
+    """
+    found = read_run(run_dir) if run_dir.is_dir() else None
+    if found is None:
+        raise ArtifactError(
+            f"{run_dir} is no folder of a run",
+            expected=f"the folder that --output_dir named, with {RUN_FILE} in it",
+            found=f"no {RUN_FILE}" if run_dir.is_dir() else "no such folder",
+            next_step="name the folder above best_model and the checkpoints",
+        )
+    return found
+
+
+def examine(run_dir: Path, settings: Settings) -> Diagnosis:
+    """Examines a run without changing it.
+
+    Args:
+        run_dir: the run's folder.
+        settings: those that it would be gone on with; their folder is taken to be this one.
+
+    Raises:
+        ArtifactError: it is no folder of a run.
+    """
+    recorded = recorded_run(run_dir)
+    training = settings.training.model_copy(update={"output_dir": run_dir, "resume_from_checkpoint": AUTO})
+    settings = settings.model_copy(update={"training": training})
+    models = [path for path in sorted(run_dir.glob(f"{BEST_MODEL}*")) if path.is_dir()]
+    fingerprint, notes = _fingerprint(settings, recorded)
+    with _collected_warnings() as warnings:
+        verdict, refusal = _verdict(settings, fingerprint, bool(recorded["finished"]))
+    others = other_versions(recorded.get("versions", {}), installed_versions())
+    return Diagnosis(
+        run_dir=run_dir,
+        is_finished=bool(recorded["finished"]),
+        checkpoints=tuple(_examined(path, step_of(path)) for path in checkpoints_of(run_dir)),
+        models=tuple(_examined(path, None) for path in models),
+        leftovers=tuple(sorted([*run_dir.glob(".checkpoint-*.part"), *run_dir.glob(f"{BEST_MODEL}*.new")])),
+        notes=(*notes, *others, *warnings),
+        verdict=verdict,
+        refusal=refusal,
+    )
+
+
+def _examined(folder: Path, step: int | None) -> Examined:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if step is None and not (folder / MANIFEST).is_file():
+        reason = f"no {MANIFEST}: written by an earlier version, or not to the end"
+        return Examined(folder, None, size, reason)
+    try:
+        return Examined(folder, int(read_manifest(folder)["step"]), size, "")
+    except ArtifactError as error:
+        return Examined(folder, step, size, error.found)
+
+
+def _fingerprint(settings: Settings, recorded: dict[str, Any]) -> tuple[str, list[str]]:
+    """Gives the fingerprint of the prepared data of now, or that of the run where it is not there."""
+    own = str(recorded["run"]["index_fingerprint"])
+    try:
+        return Index.open(settings.data.workspace).fingerprint, []
+    except CxrkitError as error:
+        return own, [f"the prepared data cannot be compared: {error.found or error}"]
+
+
+def _verdict(settings: Settings, fingerprint: str, is_finished: bool) -> tuple[str, CxrkitError | None]:
+    try:
+        checkpoint = find_checkpoint(settings, describe_run(settings, fingerprint))
+    except CxrkitError as error:
+        return "going on is refused", error
+    if checkpoint is None:
+        return "going on begins anew: there is no checkpoint yet", None
+    step, last = step_of(checkpoint), _last_update(checkpoint)
+    if is_finished:
+        return f"the run is finished, after {step:,} updates: going on gives its best model again", None
+    return f"going on begins after update {step:,} of {last:,}, from {checkpoint.name}", None
+
+
+def _last_update(checkpoint: Path) -> int:
+    return int(json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))["max_steps"])
+
+
+class _Collecting(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    """Collects what going on would warn of, in place of showing it."""
+    handler, log = _Collecting(), logging.getLogger("cxrkit.training.resume")
+    log.addHandler(handler)
+    before, log.propagate = log.propagate, False
+    try:
+        yield handler.messages
+    finally:
+        log.removeHandler(handler)
+        log.propagate = before
