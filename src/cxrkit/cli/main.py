@@ -14,6 +14,7 @@ from cxrkit.cli import (
     evaluate_verb,
     hardware_verb,
     plan_verbs,
+    push_verb,
     train_verbs,
     verify_verb,
 )
@@ -38,6 +39,7 @@ app.command("analyze")(data_verbs.analyze)
 app.add_typer(train_verbs.app, name="train")
 app.add_typer(plan_verbs.app, name="plan")
 app.command("evaluate")(evaluate_verb.evaluate)
+app.command("push")(push_verb.push)
 app.command("demo")(demo_verb.demo)
 app.command("hardware")(hardware_verb.hardware)
 app.add_typer(config_verbs.app, name="config")

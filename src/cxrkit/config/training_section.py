@@ -99,8 +99,8 @@ class CommonTrainingSettings(Section):
     )
     hub_push: values.HubPush = Field(
         default="end",
-        description="when the best model is sent there: at the end; or also whenever there is a better one, or "
-        "at each checkpoint",
+        description="when the best model is sent there: at the end of training; best and checkpoint: also "
+        "whenever there is a better one, or at each checkpoint",
     )
     hub_private: values.Switch = Field(
         default=True, description="only a private repository is made or written to"

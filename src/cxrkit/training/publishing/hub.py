@@ -107,7 +107,7 @@ def upload(folder: Path, repository: Repository, waits: Sequence[float] = WAITS)
             with _quietly():
                 return _send(folder, repository, token)
         # What the library raises: of HTTP, of the connection, of a worker thread, of a strange answer.
-        except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
             reason = _reason(error)
             if wait is None or not _may_pass(error):
                 raise _failed(folder, repository, reason) from error
@@ -145,7 +145,7 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         return status >= 500 or status in _BUSY
-    return not isinstance(error, ValueError | PermissionError | FileNotFoundError)
+    return not isinstance(error, ValueError | LookupError | TypeError | PermissionError | FileNotFoundError)
 
 
 def _reason(error: Exception) -> str:
@@ -174,16 +174,12 @@ def _command(folder: Path, repository: Repository) -> str:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keeps the library's own progress bars out of the terminal."""
-    from huggingface_hub.utils import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
+    from huggingface_hub.utils import tqdm as bars
 
-    was_disabled = are_progress_bars_disabled()
-    disable_progress_bars()
+    was_disabled = bars.are_progress_bars_disabled()
+    bars.disable_progress_bars()
     try:
         yield
     finally:
         if not was_disabled:
-            enable_progress_bars()
+            bars.enable_progress_bars()

@@ -10,7 +10,6 @@ import yaml
 from cxrkit.reporting import format_count, format_number
 from cxrkit.version import __version__
 
-CARD_FILE = "README.md"
 _PIPELINES = {"vqa": "visual-question-answering", "classify": "image-classification"}
 _TITLES = {
     "vqa": "questions about chest X-rays, answered over a scene graph (SSG-VQA-Net)",
@@ -20,25 +19,28 @@ _USES = {
     "vqa": """from cxrkit.models.vqa import SSGVQAModel
 
 model = SSGVQAModel.from_pretrained("FOLDER_OR_REPOSITORY")
-encoded = model.encode_image(film)  # [1, 3, side, side], see model.config.image_size, image_mean and image_std
+# film [1, 3, side, side]: model.config has image_size, image_mean and image_std
+encoded = model.encode_image(film)
 answers = model.answer(encoded, ["Is there edema?"])
 """,
     "classify": """from cxrkit.models.classifier import CXRClassifier
 
 model = CXRClassifier.from_pretrained("FOLDER_OR_REPOSITORY")
-probabilities = model(film).sigmoid()  # [1, 3, side, side], see model.config.image_size, image_mean and image_std
+# film [1, 3, side, side]: model.config has image_size, image_mean and image_std
+probabilities = model(film).sigmoid()
 """,
 }
-_INTENDED = """For research on chest X-ray models: to repeat the figures below, to compare models, to start other trainings
-from it. It is not a medical device and not for decisions about patients."""
-_REAL = """* Films of adults from one hospital (Beth Israel Deaconess Medical Center, Boston); other machines, patients and
-  habits of reporting were not seen.
+_INTENDED = """For research on chest X-ray models: to repeat the figures below, to compare models, to start other
+trainings from it. It is not a medical device and not for decisions about patients."""
+_REAL = """* The films come from one hospital (Beth Israel Deaconess Medical Center, Boston); other machines, patients
+  and habits of reporting were not seen.
 * Labels and answers were taken from reports by programs; they repeat what was reported, errors included.
-* The data sets need credentialed access; their data use agreement binds whoever trains on them. Neither films, reports
-  nor identifiers are in this folder."""
-_DRAWN = """* The films are drawn by a program. The figures show that the software works; they say nothing about real films."""
-_ORACLE = """* The scene graph it was trained with is the data set's own (`oracle`), which holds the answers: its figures
-  are an upper bound, and nobody has such a graph of a new film."""
+* The data sets need credentialed access, and their data use agreement binds whoever trains on them. Neither
+  films nor reports nor identifiers are in this folder."""
+_DRAWN = """* The films are drawn by a program. The figures show that the software works; they say nothing about real
+  films."""
+_ORACLE = """* The scene graph it was trained with is the data set's own (`oracle`), which holds the answers: its
+  figures are an upper bound, and nobody has such a graph of a new film."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def _data(facts: Mapping[str, Any]) -> str:
     lines = [
         source,
         "",
-        f"* Training split: {format_count(counts['films'])} films of {format_count(counts['studies'])} studies "
-        f"and {format_count(counts['patients'])} patients{asked}. Best model chosen on the validation split.",
+        f"* Training split: {format_count(counts['films'])} films of {format_count(counts['studies'])} studies and "
+        f"{format_count(counts['patients'])} patients{asked}. The validation split chose the best model.",
         f"* Filters: {_assignments(data['filters'])}.",
         f"* Fingerprint of the index: `{facts['index_fingerprint']}`.",
     ]
@@ -163,7 +165,8 @@ def _origin(facts: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     settings = yaml.safe_dump(dict(facts["settings"]), sort_keys=False, allow_unicode=True)
     used = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     return (
-        f"```\n{command}\n```\n\nSettings other than the defaults, paths left out:\n\n```yaml\n{settings}```\n\n"
+        f"```\n{command}\n```\n\n"
+        f"Settings other than the defaults, paths left out:\n\n```yaml\n{settings}```\n\n"
         f"Weights: {metadata['weights']}. Versions: cxrkit {metadata['cxrkit_version']}, {used}."
     )
 

@@ -14,7 +14,8 @@ from cxrkit.config import CommonTrainingSettings
 from cxrkit.errors import CxrkitError
 from cxrkit.training.best_models import OVERALL, BestModels, Kept
 from cxrkit.training.publishing.hub import repository_of, upload
-from cxrkit.training.publishing.upload_folder import UPLOAD_FOLDER, write_upload_folder
+from cxrkit.training.publishing.published_files import UPLOAD_FOLDER
+from cxrkit.training.publishing.upload_folder import write_upload_folder
 
 logger = logging.getLogger(__name__)
 

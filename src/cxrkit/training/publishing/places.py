@@ -84,8 +84,8 @@ def command_without_places(words: Sequence[str]) -> str | None:
     Returns:
         None when this process is not one of the package's programs but a script or a notebook of one's own.
 
-    >>> command_without_places(["/opt/bin/cxrkit", "train", "vqa", "--config", "/home/me/c.yaml", "--epochs", "2"])
-    'cxrkit train vqa --config CONFIG.yaml --epochs 2'
+    >>> command_without_places(["/opt/bin/cxrkit", "train", "vqa", "--config", "/home/me/c.yaml"])
+    'cxrkit train vqa --config CONFIG.yaml'
     """
     program = _PROGRAMS.get(PurePath(words[0]).name) if words else None
     if program is None:

@@ -12,20 +12,16 @@ from cxrkit.errors import ArtifactError
 from cxrkit.models.configuration import CONFIG_FILE, read_config
 from cxrkit.models.saved_model import WEIGHTS_FILE
 from cxrkit.training.publishing.facts import FACTS_FILE
-from cxrkit.training.publishing.model_card import CARD_FILE, Evaluated, model_card
+from cxrkit.training.publishing.model_card import Evaluated, model_card
 from cxrkit.training.publishing.places import settings_without_places, without_places
+from cxrkit.training.publishing.published_files import (
+    CARD_FILE,
+    METADATA_KEYS,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    TOKENIZER_FILES,
+)
 from cxrkit.training.run_folder import BEST_MODEL, METADATA_FILE, MODEL_SETTINGS_FILE
-
-UPLOAD_FOLDER = "hub_upload"
-TOKENIZER = "tokenizer"
-# Of a tokenizer; its configuration is written anew.
-TOKENIZER_FILES = ("tokenizer.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "merges.txt")
-TOKENIZER_CONFIG = "tokenizer_config.json"
-METADATA_KEYS = ("cxrkit_version", "task", "index_fingerprint", "step", "weights", "validation_metrics")
-PUBLISHED = (
-    CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, METADATA_FILE, MODEL_SETTINGS_FILE,
-    *(f"{TOKENIZER}/{name}" for name in (*TOKENIZER_FILES, TOKENIZER_CONFIG)),
-)  # fmt: skip
 
 
 def write_upload_folder(run_dir: Path, folder: Path, evaluated: Evaluated | None = None) -> Path:
@@ -42,7 +38,9 @@ def write_upload_folder(run_dir: Path, folder: Path, evaluated: Evaluated | None
     model = run_dir / BEST_MODEL
     config = read_config(model)
     facts = _read_json(run_dir / FACTS_FILE)
-    metadata = {name: value for name, value in _read_json(model / METADATA_FILE).items() if name in METADATA_KEYS}
+    metadata = {
+        name: value for name, value in _read_json(model / METADATA_FILE).items() if name in METADATA_KEYS
+    }
     settings = load_settings(model / MODEL_SETTINGS_FILE)
     temporary, old = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".new", ".old"))
     for leftover in (temporary, old):
@@ -61,25 +59,6 @@ def write_upload_folder(run_dir: Path, folder: Path, evaluated: Evaluated | None
     os.replace(temporary, folder)
     shutil.rmtree(old, ignore_errors=True)
     return folder
-
-
-def require_upload_folder(folder: Path) -> None:
-    """Returns when a folder holds a published model and nothing that is not published.
-
-    Raises:
-        ArtifactError: a file is missing or too much.
-    """
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    missing = sorted({CARD_FILE, CONFIG_FILE, WEIGHTS_FILE} - found)
-    strange = sorted(found - set(PUBLISHED))
-    if missing or strange:
-        parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"too much: {', '.join(strange)}"] * bool(strange)
-        raise ArtifactError(
-            f"{folder} is not a folder to publish",
-            expected=f"what training writes into {UPLOAD_FOLDER}, and nothing else",
-            found="; ".join(parts),
-            next_step=f"pass the folder of a run, or its {UPLOAD_FOLDER} as it was written",
-        )
 
 
 def _link(source: Path, target: Path) -> None:
