@@ -174,12 +174,16 @@ def _command(folder: Path, repository: Repository) -> str:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Keeps the library's own progress bars out of the terminal."""
-    from huggingface_hub.utils import tqdm as bars
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
-    was_disabled = bars.are_progress_bars_disabled()
-    bars.disable_progress_bars()
+    was_disabled = are_progress_bars_disabled()
+    disable_progress_bars()
     try:
         yield
     finally:
         if not was_disabled:
-            bars.enable_progress_bars()
+            enable_progress_bars()

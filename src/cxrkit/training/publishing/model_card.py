@@ -30,17 +30,17 @@ model = CXRClassifier.from_pretrained("FOLDER_OR_REPOSITORY")
 probabilities = model(film).sigmoid()
 """,
 }
-_INTENDED = """For research on chest X-ray models: to repeat the figures below, to compare models, to start other
-trainings from it. It is not a medical device and not for decisions about patients."""
-_REAL = """* The films come from one hospital (Beth Israel Deaconess Medical Center, Boston); other machines, patients
-  and habits of reporting were not seen.
+_INTENDED = """For research on chest X-ray models: to repeat the figures below, to compare models, to start
+other trainings from it. It is not a medical device and not for decisions about patients."""
+_REAL = """* The films come from one hospital (Beth Israel Deaconess Medical Center, Boston); other machines,
+  patients and habits of reporting were not seen.
 * Labels and answers were taken from reports by programs; they repeat what was reported, errors included.
 * The data sets need credentialed access, and their data use agreement binds whoever trains on them. Neither
   films nor reports nor identifiers are in this folder."""
-_DRAWN = """* The films are drawn by a program. The figures show that the software works; they say nothing about real
-  films."""
-_ORACLE = """* The scene graph it was trained with is the data set's own (`oracle`), which holds the answers: its
-  figures are an upper bound, and nobody has such a graph of a new film."""
+_DRAWN = """* The films are drawn by a program. The figures show that the software works; they say nothing
+  about real films."""
+_ORACLE = """* The scene graph it was trained with is the data set's own (`oracle`), which holds the
+  answers: its figures are an upper bound, and nobody has such a graph of a new film."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def _data(facts: Mapping[str, Any]) -> str:
     lines = [
         source,
         "",
-        f"* Training split: {format_count(counts['films'])} films of {format_count(counts['studies'])} studies and "
+        f"* Training split: {format_count(counts['films'])} films of "
+        f"{format_count(counts['studies'])} studies and "
         f"{format_count(counts['patients'])} patients{asked}. The validation split chose the best model.",
         f"* Filters: {_assignments(data['filters'])}.",
         f"* Fingerprint of the index: `{facts['index_fingerprint']}`.",

@@ -31,7 +31,7 @@ def is_place(text: str) -> bool:
     >>> [is_place(text) for text in ("/data/w.pth", "~/w", "../w", "emilyalsentzer/Bio_ClinicalBERT", "/")]
     [True, True, True, False, False]
     """
-    return _PLACE.fullmatch(text) is not None or ("/" in text and Path(text).exists())
+    return _PLACE.fullmatch(text) is not None or ("/" in text.strip("/") and Path(text).exists())
 
 
 def without_places(value: Any) -> Any:
