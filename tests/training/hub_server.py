@@ -135,4 +135,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.delay.wait(60)
         self.hub.commits.append(files)
         number = f"{len(self.hub.commits):040x}"
-        self._answer({"commitUrl": f"{self.hub.url}{path}/{number}", "commitOid": number, "success": True})
+        repository = "/".join(path.split("/")[3:5])
+        address = f"{self.hub.url}/{repository}/commit/{number}"
+        self._answer({"commitUrl": address, "commitOid": number, "success": True})

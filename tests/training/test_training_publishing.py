@@ -207,10 +207,10 @@ def test_questions_of_a_study_with_several_films_count_once(vqa_run, workspace):
             "cxrkit train vqa --config CONFIG.yaml --output_dir=OUTPUT_DIR --epochs 2",
         ),
         (
-            "/src/train_mimic_cxr.py --set data.workspace=w --set model.pretrained=/w.pth --hub_model_id a/b",
-            "python train_mimic_cxr.py --set data.workspace=PATH --set model.pretrained=PATH --hub_model_id a/b",
+            "/src/train_mimic_cxr.py --set data.workspace=w --set model.pretrained=/w.pth --epochs 3",
+            "python train_mimic_cxr.py --set data.workspace=PATH --set model.pretrained=PATH --epochs 3",
         ),
-        ("cxrkit demo --data ../films --seed 3", "cxrkit demo --data PATH --seed 3"),
+        ("cxrkit demo --data ../films --hub_model_id a/b", "cxrkit demo --data PATH --hub_model_id a/b"),
         ("/usr/lib/pytest/__main__.py.txt -q", None),
     ],
 )
