@@ -1,5 +1,6 @@
 """What is published of a run, where it arrives, and that a hub out of reach never undoes a training."""
 
+import hashlib
 import json
 import logging
 import os
@@ -235,6 +236,33 @@ def test_every_file_arrives_as_it_is_in_a_private_repository(hub, vqa_run):
     assert hub.repositories == {NAME: "private"}
     assert hub.commits == [files_of(vqa_run / "hub_upload")]
     assert address.startswith(hub.url)
+
+
+def test_every_file_arrives_through_the_storage_that_the_hub_prefers(
+    hub, classifier_run, tmp_path, monkeypatch
+):
+    """Through the library's pipeline for Xet, whose client keeps files in a folder when it is told so."""
+    hub.storage = str(tmp_path / "storage")
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "0")
+    folder, weights = classifier_run / "hub_upload", classifier_run / "hub_upload/model.safetensors"
+    words = [sys.executable, "-m", "cxrkit", "push", folder, "--hub_model_id", NAME]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not hub.objects
+    (commit,) = hub.commits
+    expected = files_of(folder)
+    assert commit.pop("model.safetensors") == hashlib.sha256(expected.pop("model.safetensors")).hexdigest()
+    assert commit == expected
+    program = """
+import sys, hf_xet
+weights, storage, target = sys.argv[1:]
+found = hf_xet.hash_files([weights])[0]
+wanted = [hf_xet.PyXetDownloadInfo(target, found.hash, found.file_size)]
+hf_xet.download_files(wanted, f"local://{storage}", ("x", 2**33), None, None)
+"""
+    words = [sys.executable, "-c", program, weights, hub.storage, tmp_path / "back"]
+    subprocess.run(words, check=True, timeout=120)
+    assert (tmp_path / "back").read_bytes() == weights.read_bytes()
 
 
 def test_a_public_repository_only_when_it_is_wished(hub, classifier_run):
