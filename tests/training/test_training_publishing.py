@@ -181,6 +181,7 @@ def test_the_card_says_data_figures_limits_and_versions(vqa_run, workspace):
     assert "not a medical device" in body
     assert f"torch {torch.__version__.split('+')[0]}," in body
     assert "model.hidden_size: 32" in body
+    assert "4 films per update, 1 process(es); raw weights." in body
     assert "output_dir" not in body
     assert "workspace" not in body
 

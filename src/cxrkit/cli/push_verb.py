@@ -102,11 +102,13 @@ def _read_evaluation(run_dir: Path, folder: Path) -> "Evaluated":
     from cxrkit.evaluation.headline import HEADLINE_COLUMNS, headline_table, headline_warning
     from cxrkit.evaluation.report import read_report
     from cxrkit.training.publishing.model_card import Evaluated
+    from cxrkit.training.publishing.published_files import UPLOAD_FOLDER
 
     report = read_report(folder / REPORT)
     model, evaluated = (run_dir / BEST_MODEL).resolve(), Path(str(report["checkpoint"])).resolve()
+    same = (model, run_dir.resolve() / UPLOAD_FOLDER)
     is_older = (folder / REPORT).stat().st_mtime < (model / "config.json").stat().st_mtime
-    if evaluated != model or is_older:
+    if evaluated not in same or is_older:
         raise ArtifactError(
             f"the evaluation in {folder} is not of this model",
             expected=f"one of {model}, made after it",

@@ -16,6 +16,7 @@ from cxrkit.data.index import Index
 from cxrkit.data.synthetic.writer import MARKER
 from cxrkit.models.text import SCRATCH
 from cxrkit.reporting import write_atomically
+from cxrkit.training.arguments import films_per_update, processes
 from cxrkit.training.publishing.places import (
     command_without_places,
     is_place,
@@ -42,6 +43,8 @@ def record_facts(run_dir: Path, settings: Settings, index: Index, films: FilmDat
         "data": {**_sources(index), "filters": _filters(settings), "training": _counts(index, films)},
         "index_fingerprint": index.fingerprint,
         "settings": _chosen_settings(settings),
+        "films_per_update": films_per_update(settings),
+        "processes": processes(),
         "base_models": _base_models(settings),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }

@@ -168,7 +168,8 @@ def _origin(facts: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     return (
         f"```\n{command}\n```\n\n"
         f"Settings other than the defaults, paths left out:\n\n```yaml\n{settings}```\n\n"
-        f"Weights: {metadata['weights']}. Versions: cxrkit {metadata['cxrkit_version']}, {used}."
+        f"{facts['films_per_update']} films per update, {facts['processes']} process(es); "
+        f"{metadata['weights']} weights. Versions: cxrkit {metadata['cxrkit_version']}, {used}."
     )
 
 
