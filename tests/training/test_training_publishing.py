@@ -5,12 +5,14 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 import yaml
@@ -325,6 +327,19 @@ def test_nobody_listens(hub, classifier_run, monkeypatch):
     assert time.monotonic() - begin > 0.15
 
 
+def test_a_hub_that_takes_the_connection_and_says_nothing(hub, classifier_run, monkeypatch):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        monkeypatch.setattr(hub_room, "ANSWER_SECONDS", 0.2)
+        before = huggingface_hub.get_session().timeout
+        with pytest.raises(PublishingError, match="ReadTimeout"):
+            upload(classifier_run / "hub_upload", Repository(NAME), waits=(0,))
+        assert huggingface_hub.get_session().timeout == before
+
+
 def test_a_training_goes_on_without_its_hub(hub, workspace, tmp_path, monkeypatch, caplog, no_token):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     settings = classify_settings(workspace, tmp_path / "run", **SHORT, **{"training.hub_model_id": NAME})
@@ -433,6 +448,14 @@ def test_a_stopped_training_ends_its_push(hub, publisher):
     process = publisher._running.process
     publisher.close()
     assert process.poll() is not None
+    assert not list(run.glob(".hub_push*"))
+
+
+def test_snapshots_of_a_killed_training_are_removed(publisher):
+    publisher, _, run = publisher
+    for name in (".hub_push-5-raw", ".hub_push-7-averaged.new"):
+        (run / name / "tokenizer").mkdir(parents=True)
+    publisher.on_train_begin(None, type("State", (), {"is_world_process_zero": True})(), None)
     assert not list(run.glob(".hub_push*"))
 
 

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 TOKEN = "HF_TOKEN"
 WAITS = (1.0, 2.0, 4.0)  # seconds before each further try
+# The library itself waits for ever, as it would behind a firewall that drops what it does not let through.
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
 _BUSY = (408, 425, 429)
 
 
@@ -104,7 +106,7 @@ def upload(folder: Path, repository: Repository, waits: Sequence[float] = WAITS)
         raise _failed(folder, repository, f"no {TOKEN} in the environment or in ~/.env")
     for wait in (*waits, None):
         try:
-            with _quietly():
+            with _quietly(), _within(CONNECT_SECONDS, ANSWER_SECONDS):
                 return _send(folder, repository, token)
         # What the library raises: of HTTP, of the connection, of a worker thread, of a strange answer.
         except (httpx2.HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
@@ -169,6 +171,21 @@ def _failed(folder: Path, repository: Repository, reason: str) -> PublishingErro
 
 def _command(folder: Path, repository: Repository) -> str:
     return shlex.join(["cxrkit", "push", str(folder), "--hub_model_id", repository.name])
+
+
+@contextmanager
+def _within(connect: float, answer: float) -> Iterator[None]:
+    """Lets the library's requests wait no longer than so many seconds for a connection, or for bytes."""
+    from httpx2 import Timeout
+    from huggingface_hub import get_session
+
+    client = get_session()
+    before = client.timeout
+    client.timeout = Timeout(answer, connect=connect)
+    try:
+        yield
+    finally:
+        client.timeout = before
 
 
 @contextmanager

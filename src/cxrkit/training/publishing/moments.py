@@ -55,6 +55,14 @@ class Publisher(TrainerCallback):
         self._seen: Kept | None = None
         self._sent: Kept | None = None
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Removes the snapshots that a killed training left."""
+        if state.is_world_process_zero:
+            for leftover in self.run_dir.glob(SNAPSHOT.format(step="*", weights="*")):
+                shutil.rmtree(leftover, ignore_errors=True)
+
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
