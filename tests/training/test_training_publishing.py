@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import huggingface_hub
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -27,6 +28,7 @@ from cxrkit.models.vqa import SSGVQAModel
 from cxrkit.training.best_models import OVERALL, RAW, Kept
 from cxrkit.training.classify import train_classifier
 from cxrkit.training.publishing import hub as hub_room
+from cxrkit.training.publishing.facts import record_facts
 from cxrkit.training.publishing.hub import Repository, require_hub_name, upload
 from cxrkit.training.publishing.moments import Publisher
 from cxrkit.training.publishing.places import command_without_places
@@ -188,19 +190,25 @@ def test_the_card_says_data_figures_limits_and_versions(vqa_run, workspace):
     assert "workspace" not in body
 
 
-def test_questions_of_a_study_with_several_films_count_once(vqa_run, workspace):
+def test_questions_of_a_study_with_several_films_count_once(workspace, tmp_path):
     from cxrkit.data.batches.loading import training_films
     from cxrkit.data.films.opener import films_of
     from cxrkit.data.index import Index
 
     index = Index.open(workspace)
-    settings = load_settings(vqa_run / "config.json", "vqa")
+    settings = vqa_settings(workspace, tmp_path / "run", **{"data.view_filter": "all"})
     films = training_films(index, films_of(index), settings.data, 42)
-    rows = [
-        films.selection.question_rows(index, torch.tensor([film]).numpy())[0] for film in range(len(films))
-    ]
-    expected = len({int(row) for part in rows for row in part})
-    assert json.loads((vqa_run / "model_card.json").read_text())["data"]["training"]["questions"] == expected
+    record_facts(tmp_path, settings, index, films)
+    counts = json.loads((tmp_path / "model_card.json").read_text())["data"]["training"]
+    questions, studies, patients = set(), set(), set()
+    for film, image in enumerate(films.selection.image_rows):
+        study = int(index.column("images", "study_row")[image])
+        studies.add(study)
+        patients.add(int(index.column("studies", "subject_id")[study]))
+        questions |= set(films.selection.question_rows(index, np.array([film]))[0].tolist())
+    assert counts["films"] == len(films) > counts["studies"]
+    assert (counts["questions"], counts["studies"]) == (len(questions), len(studies))
+    assert counts["patients"] == len(patients)
 
 
 @pytest.mark.parametrize(
@@ -357,6 +365,7 @@ def test_training_pushes_at_the_end_and_changes_nothing_by_it(hub, workspace, tm
     run = train_classifier(classify_settings(workspace, tmp_path / "run", **SHORT, **more)).run_dir
     card = (run / "hub_upload/README.md").read_text()
     assert "license: other\n" in card
+    assert load_settings(run / "hub_upload/settings.json").training.hub_model_id is None
     assert hub.commits[-1] == files_of(run / "hub_upload")
     assert not list(run.glob(".hub_push*"))
     for name in ("metrics.jsonl", "best_model/model.safetensors", "best_model/training_metadata.json"):
