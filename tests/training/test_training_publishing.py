@@ -71,7 +71,6 @@ def hub(monkeypatch):
         "NO_PROXY": "127.0.0.1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(hub_room, "WAITS", (0.0, 0.0, 0.0))
     yield hub
     server.shutdown()
 
