@@ -76,5 +76,9 @@ class ProcessLostError(CxrkitError):
     exit_code = 70  # of sysexits.h: something broke that the command line did not cause
 
 
+class PublishingError(CxrkitError):
+    """A model could not be sent to the hub; it is whole on this machine."""
+
+
 class WeightsError(CxrkitError):
     """Pretrained weights cannot be had, or do not fit the model."""

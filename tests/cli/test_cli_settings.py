@@ -133,3 +133,19 @@ def test_evaluation_takes_no_setting_that_the_model_itself_holds(tmp_path, monke
     err = capsys.readouterr().err
     assert "data.image_size: decided when the model was trained" in err
     assert "model.label_policy: decided" in err
+
+
+def test_each_label_policy_has_a_folder_and_a_repository_of_its_own():
+    from cxrkit.cli.label_policies import settings_of_policies
+
+    overrides = {"training.output_dir": "runs", "training.hub_model_id": "me/x"}
+    found = settings_of_policies(["zeros", "blank_ignore"], None, overrides)
+    assert {
+        policy: (str(settings.training.output_dir), settings.training.hub_model_id)
+        for policy, settings in found.items()
+    } == {
+        "zeros": ("runs/zeros", "me/x-zeros"),
+        "blank_ignore": ("runs/blank_ignore", "me/x-blank_ignore"),
+    }
+    (alone,) = settings_of_policies(["zeros"], None, {}).values()
+    assert alone.training.hub_model_id is None

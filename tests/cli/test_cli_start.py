@@ -21,6 +21,7 @@ VERBS = (
     ["train", "vqa"],
     ["train", "classify"],
     ["evaluate"],
+    ["push"],
     ["hardware"],
 )
 HEAVY = (

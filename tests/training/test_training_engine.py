@@ -10,7 +10,6 @@ import torch
 from cxrkit.config import load_settings
 from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.training import arguments
-from cxrkit.training.publishing import require_hub_name
 from cxrkit.training.run_folder import defined_or_none, require_free_run, start_run, with_absolute_paths
 
 
@@ -103,13 +102,6 @@ def test_paths_in_a_model_hold_in_any_folder(settings, tmp_path, monkeypatch):
     assert found.data.mimic_cxr_jpg_path == tmp_path / "films"
     # What was not set stays recognisable as that.
     assert str(found.data.mimic_ext_cxr_qba_path).startswith("/path/to")
-
-
-def test_a_name_the_hub_would_refuse_is_told_before_training():
-    require_hub_name(None)
-    require_hub_name("me/my-model")
-    with pytest.raises(SettingsError, match="hub_model_id"):
-        require_hub_name("me/my model!")
 
 
 def test_a_metric_without_value_is_told_and_the_last_model_kept(workspace, tmp_path, monkeypatch):

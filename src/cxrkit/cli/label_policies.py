@@ -18,6 +18,8 @@ def settings_of_policies(
 ) -> dict[str, "ClassifySettings"]:
     """Gives the settings of each policy's run, whose folder is named after it inside `training.output_dir`.
 
+    So is its repository on the hub: `user/name-policy`.
+
     Args:
         policies: their names.
         config: settings file.
@@ -36,7 +38,9 @@ def settings_of_policies(
     for policy in policies:
         settings = load_settings(config, "classify", {**overrides, KEY: policy})
         output_dir = settings.training.output_dir / policy
-        training = settings.training.model_copy(update={"output_dir": output_dir})
+        name = settings.training.hub_model_id
+        own = {"output_dir": output_dir, "hub_model_id": None if name is None else f"{name}-{policy}"}
+        training = settings.training.model_copy(update=own)
         found[policy] = settings.model_copy(update={"training": training})
     return found
 

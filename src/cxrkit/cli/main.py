@@ -15,6 +15,7 @@ from cxrkit.cli import (
     evaluate_verb,
     hardware_verb,
     plan_verbs,
+    push_verb,
     train_verbs,
     verify_verb,
 )
@@ -40,6 +41,7 @@ app.add_typer(train_verbs.app, name="train")
 app.add_typer(plan_verbs.app, name="plan")
 app.command("doctor")(doctor_verb.doctor)
 app.command("evaluate")(evaluate_verb.evaluate)
+app.command("push")(push_verb.push)
 app.command("demo")(demo_verb.demo)
 app.command("hardware")(hardware_verb.hardware)
 app.add_typer(config_verbs.app, name="config")

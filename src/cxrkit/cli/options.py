@@ -106,6 +106,7 @@ FLAGS = (
     "--force",
     "--raw",
     "--auto",
+    "--public",
 )
 _LOCAL_RANK = ("--local_rank", "--local-rank")
 _NUMBER = r"(\d+(?:\.\d+)?)"

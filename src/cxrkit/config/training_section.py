@@ -97,6 +97,18 @@ class CommonTrainingSettings(Section):
     hub_model_id: values.TextOrNone = Field(
         default=None, description="Hugging Face repository for the weights"
     )
+    hub_push: values.HubPush = Field(
+        default="end",
+        description="when the best model is sent there: at the end of training; best and checkpoint: also "
+        "whenever there is a better one, or at each checkpoint",
+    )
+    hub_private: values.Switch = Field(
+        default=True, description="only a private repository is made or written to"
+    )
+    hub_license: values.TextOrNone = Field(
+        default=None,
+        description="license named in the model card, such as other; null = none, it is yours to decide",
+    )
     seed: values.Seed = Field(default=42, description="seed of every random choice")
     deterministic: values.Switch = Field(
         default=False,

@@ -18,6 +18,7 @@ SceneGraphSource: TypeAlias = Literal["predicted", "anatomy", "oracle", "none"]
 GreyInput: TypeAlias = Literal["repeat", "average"]
 RoiSource: TypeAlias = Literal["roi", "global", "both"]
 LrSchedule: TypeAlias = Literal["cosine", "linear", "constant"]
+HubPush: TypeAlias = Literal["end", "best", "checkpoint"]
 DCNv3Backend: TypeAlias = Literal["auto", "cpu", "triton", "reference"]
 
 

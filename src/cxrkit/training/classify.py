@@ -23,7 +23,7 @@ from cxrkit.training.callbacks import Progress
 from cxrkit.training.job import Job
 from cxrkit.training.layer_decay import layer_groups
 from cxrkit.training.modules import ClassifierModule
-from cxrkit.training.publishing import require_hub_name
+from cxrkit.training.publishing.hub import prepare_for_hub
 from cxrkit.training.resume import require_startable
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
@@ -48,7 +48,7 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
         DataLayoutError: no labelled film in a split.
     """
     require_metric("classify", settings.training.metric_for_best_model)
-    require_hub_name(settings.training.hub_model_id)
+    prepare_for_hub(settings.training)
     require_startable(settings)
     return run_training(classifier_job(settings), progress)
 

@@ -34,6 +34,7 @@ FREE_KEYS = frozenset({
     # A run goes on with the number of updates it began with.
     "training.budget_hours", "wandb.enabled", "wandb.project",
     "wandb.name", "wandb.group", "wandb.tags",
+    "training.hub_push", "training.hub_private", "training.hub_license",
     # These count by what they make together, `films_per_update` and `strategy`.
     "training.batch_size_per_gpu", "training.gradient_accumulation_steps",
     "deepspeed.enabled", "deepspeed.config_path", "deepspeed.stage",

@@ -29,11 +29,13 @@ from cxrkit.training.job import Job, training_batches, updates_per_epoch
 from cxrkit.training.planning import sizes_of, within_budget
 from cxrkit.training.planning.first_updates import TellForecast
 from cxrkit.training.process_watch import ProcessWatch
-from cxrkit.training.publishing import publish
+from cxrkit.training.publishing.facts import FACTS_FILE, record_facts
+from cxrkit.training.publishing.moments import Publisher
 from cxrkit.training.resume import cut_logs, describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
     BEST_MODEL,
     TrainedRun,
+    is_first_process,
     mark_finished,
     start_run,
     write_best_model,
@@ -63,6 +65,8 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
     settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
     checkpoint = find_checkpoint(settings, run)
     run_dir = start_run(settings, run) if checkpoint is None else settings.training.output_dir
+    if is_first_process() and (checkpoint is None or not (run_dir / FACTS_FILE).is_file()):
+        record_facts(run_dir, settings, job.index, job.films)
     stop = StopRequest()
     trainer = _trainer(job, run_dir, run, stop, progress)
     stop.accelerator = trainer.accelerator
@@ -72,12 +76,16 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         settings.training.silent_process_seconds,
         is_ending=lambda: stop.signal_name is not None,
     )
-    with closing(trainer.outcome.tracking):
+    publisher = Publisher(run_dir, settings.training, trainer.outcome.best)
+    trainer.add_callback(publisher)
+    with closing(trainer.outcome.tracking), closing(publisher):
         with stop.listening(), watch.watching(), fixed_order(settings.training.deterministic):
             _train(trainer, checkpoint, settings.training.early_stopping_patience)
         if stop.stopped:
             raise _stopped(stop, run_dir, trainer.state.global_step)
-        trained = _finish(job, run_dir, trainer)
+        trained = _finish(run_dir, trainer)
+        if trainer.is_world_process_zero():
+            publisher.finish()
     mark_finished(run_dir)
     return trained
 
@@ -176,7 +184,7 @@ def _stopped(stop: StopRequest, run_dir: Path, step: int) -> TrainingStopped:
     )
 
 
-def _finish(job: Job, run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
+def _finish(run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
     """Validates once more when the last update was not, keeps the last model when none was the best."""
     best, last = trainer.outcome.best, trainer.state.log_history[-2:]
     if not any(entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last):
@@ -190,8 +198,6 @@ def _finish(job: Job, run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
         logger.warning("no validation value of %s: the last model is kept", best.metric)
         best.best[OVERALL] = Kept(RAW, trainer.state.global_step, trainer.latest)
         best.keep(OVERALL, best.best[OVERALL])
-    if trainer.is_world_process_zero():
-        publish(run_dir / BEST_MODEL, job.settings.training.hub_model_id)
     kept = best.best[OVERALL]
     others = tuple(best.best[kind] for kind in best.kinds if kind in best.best and len(best.kinds) > 1)
     return TrainedRun(

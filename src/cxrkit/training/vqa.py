@@ -33,7 +33,7 @@ from cxrkit.training.arithmetic import dcnv3_backend, use_channels_last
 from cxrkit.training.callbacks import Progress
 from cxrkit.training.job import Job
 from cxrkit.training.modules import VQAModule
-from cxrkit.training.publishing import require_hub_name
+from cxrkit.training.publishing.hub import prepare_for_hub
 from cxrkit.training.resume import require_startable
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
@@ -56,7 +56,7 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
         DataLayoutError: no question passes the filters.
     """
     require_metric("vqa", settings.training.metric_for_best_model)
-    require_hub_name(settings.training.hub_model_id)
+    prepare_for_hub(settings.training)
     require_startable(settings)
     return run_training(vqa_job(settings), progress)
 
