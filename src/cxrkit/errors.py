@@ -38,10 +38,11 @@ class SettingsError(CxrkitError):
 
     def __init__(self, source: str, mistakes: Sequence[str]) -> None:
         count = len(mistakes)
+        mend = "mend it" if count == 1 else "mend them all in one go"
         super().__init__(
             f"{count} mistake{'s' if count != 1 else ''} in the settings ({source})",
             found="\n".join(mistakes),
-            next_step="mend them all in one go; `cxrkit config show` prints every key with its default",
+            next_step=f"{mend}; `cxrkit config show --task vqa|classify` prints every key with its default",
         )
         self.mistakes = tuple(mistakes)
 

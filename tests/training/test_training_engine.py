@@ -10,6 +10,7 @@ import torch
 from cxrkit.config import load_settings
 from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.training import arguments
+from cxrkit.training.deepspeed_configuration import DEFAULT
 from cxrkit.training.run_folder import defined_or_none, require_free_run, start_run, with_absolute_paths
 
 
@@ -70,6 +71,15 @@ def test_a_deepspeed_configuration_that_cannot_be_used(text, stage, told, settin
         path.write_text(text)
     with pytest.raises(SettingsError, match=told):
         arguments._deepspeed(settings(**{"deepspeed.config_path": path, "deepspeed.stage": stage}), "fp32")
+
+
+def test_outside_the_project_the_same_deepspeed_configuration_is_built_in(
+    settings, two_processes, tmp_path, monkeypatch
+):
+    own = json.loads((Path(__file__).parents[2] / "configs/deepspeed_config.json").read_text())
+    assert own == DEFAULT
+    monkeypatch.chdir(tmp_path)
+    assert arguments._deepspeed(settings(), "fp32")["zero_optimization"]["stage"] == 2
 
 
 def test_deepspeed_is_left_out_of_a_single_process(settings, tmp_path, monkeypatch):

@@ -44,6 +44,11 @@ def load_settings(
     source = _read_file(Path(path)) if path is not None else SourceText()
     if source.mistakes and not source.values:
         raise SettingsError(_source_name(path, overrides), source.mistakes)
+    own = source.values.get("task")
+    if task is not None and own in SETTINGS_OF_TASK and own != task:
+        # Told alone: every key of the other task would be a mistake of its own.
+        mistake = f"task: found {own!r} (line {source.lines['task']}), expected {task}"
+        raise SettingsError(_source_name(path, overrides), [mistake])
     model = SETTINGS_OF_TASK[task or _task_of(source.values)]
     keys = {key.path: key for key in keys_of(model)}
     values, unread = apply_overrides(source.values, overrides or {}, keys)

@@ -1,6 +1,7 @@
 """DeepSpeed's own configuration, completed from the settings."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from cxrkit.config import DeepspeedSettings
@@ -8,6 +9,22 @@ from cxrkit.errors import SettingsError
 
 WHOLE_MODEL_STAGE = 2  # the highest ZeRO stage that leaves each process a whole model
 BUCKET_SIZE = 200_000_000  # gradients summed at a time, as in configs/deepspeed_config.json
+DEFAULT_PATH = Path("configs/deepspeed_config.json")
+DEFAULT: dict[str, Any] = {
+    "train_batch_size": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+    "gradient_accumulation_steps": "auto",
+    "gradient_clipping": "auto",
+    "bf16": {"enabled": "auto"},
+    "fp16": {"enabled": "auto"},
+    "zero_optimization": {
+        "stage": 2,
+        "overlap_comm": True,
+        "contiguous_gradients": True,
+        "reduce_bucket_size": BUCKET_SIZE,
+        "allgather_bucket_size": BUCKET_SIZE,
+    },
+}
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -40,6 +57,9 @@ def deepspeed_configuration(settings: DeepspeedSettings, precision: str) -> dict
 
 def _read(settings: DeepspeedSettings) -> tuple[dict[str, Any], dict[str, Any]]:
     path = settings.config_path
+    if path == DEFAULT_PATH and not path.exists():
+        # Outside the project's folder its file is not there, and nobody asked for another.
+        return DEFAULT, dict(DEFAULT["zero_optimization"])
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
