@@ -56,6 +56,9 @@ def exit_code_of(codes: dict[int, int]) -> int:
             print(f"error: process {rank} was ended by {signal.Signals(-code).name}", file=sys.stderr)
     if set(own.values()) == {TrainingStopped.exit_code}:
         return TrainingStopped.exit_code
+    if set(own.values()) <= {TrainingStopped.exit_code, -signal.SIGUSR1}:
+        # As of a single process, which the warning of SLURM ended before it listened to it.
+        return 128 + signal.SIGUSR1
     causes = [code for code in own.values() if code not in (TrainingStopped.exit_code, *_OF_OTHERS)]
     return next((code for code in causes if code > 0), ProcessLostError.exit_code)
 
