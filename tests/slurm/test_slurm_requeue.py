@@ -12,8 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.slurm
 ROOT = Path(__file__).parents[2]
-# Of training in all. SLURM looks at the time every 30 seconds, and warns up to so much earlier: a start has 40
-# to 70 seconds, of which the training's own beginning takes some.
+# Of training in all. SLURM looks at the time every 30 seconds, and warns up to so much earlier: a start has
+# 40 to 70 seconds, of which the training's own beginning takes some.
 SECONDS = 120
 LIMITS = ("--time=2", "--signal=B:USR1@50")
 PILOT = 40
