@@ -103,7 +103,7 @@ def _plan(
         hardware = assumed_hardware(assume, cores=here.cores, memory_bytes=here.memory_bytes)
         overrides = {key: choice.value for key, choice in planned_settings(hardware).items()} | overrides
     settings = load_settings(config, task, overrides)
-    terminal.say(f"trying a few real updates of the {task} training; nothing is kept")
+    terminal.note(f"trying a few real updates of the {task} training; nothing is kept")
     forecast = _forecast(settings, hardware, updates)
     if as_json:
         rows = {name: choice._asdict() for name, choice in forecast.rows.items()}
