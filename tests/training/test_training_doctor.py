@@ -107,7 +107,7 @@ def test_without_a_whole_one_going_on_is_refused(run, doctor):
         flip(folder / "model.safetensors")
     code, found, told = doctor(run)
     assert (code, found["can_go_on"], found["verdict"]) == (2, False, "going on is refused")
-    assert "no checkpoint in" in told
+    assert "can be used" in told
 
 
 def test_before_the_first_checkpoint_it_begins_anew(run, doctor):
@@ -119,7 +119,48 @@ def test_before_the_first_checkpoint_it_begins_anew(run, doctor):
 
 def test_a_damaged_best_model_is_named(run, doctor):
     flip(run / "best_model/model.safetensors")
-    assert "model.safetensors is not as it was written" in doctor(run)[1]["models"][0]["problem"]
+    code, found, told = doctor(run)
+    assert code == 2
+    assert "model.safetensors is not as it was written" in found["models"][0]["problem"]
+    assert "best_model is not whole" in told
+
+
+def test_a_renamed_checkpoint_is_not_taken_for_a_later_one(run, doctor):
+    (run / "checkpoint-5").rename(run / "checkpoint-50")
+    _, found, _ = doctor(run)
+    assert found["checkpoints"][0]["problem"] == "it was written after update 5, and renamed"
+    assert found["verdict"].endswith("from checkpoint-4")
+
+
+def test_a_checkpoint_of_another_run_is_named_and_passed_over(run, doctor, tmp_path, caplog):
+    manifest = run / "checkpoint-5/manifest.json"
+    content = json.loads(manifest.read_text())
+    content["run"]["settings"]["training.learning_rate"] = 0.5
+    manifest.write_text(json.dumps(content))
+    _, found, _ = doctor(run)
+    assert found["checkpoints"][0]["problem"] == "it is of another run (settings)"
+    assert found["verdict"].endswith("from checkpoint-4")
+    own = {"training.output_dir": run, "training.resume_from_checkpoint": "auto"}
+    train_classifier(load_settings(run / "config.json", "classify", own))
+    assert "checkpoint-5 is not used: it is of another run (settings)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"finished": true, "run": {}}', '{"finished": true, "run": []}', "{", "3"]
+)
+def test_a_record_that_says_nothing_is_told(text, run, doctor):
+    (run / "run.json").write_text(text)
+    code, _, told = doctor(run)
+    assert code == 2
+    assert "is no folder of a run" in told
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema_version": 1, "files": [], "run": 3, "step": 5}', "{"])
+def test_a_manifest_that_says_nothing_is_told(text, run, doctor):
+    (run / "checkpoint-5/manifest.json").write_text(text)
+    _, found, _ = doctor(run)
+    assert "manifest.json" in found["checkpoints"][0]["problem"]
+    assert found["verdict"].endswith("from checkpoint-4")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +204,27 @@ def test_going_on_with_other_versions_is_told(run, monkeypatch, caplog):
     assert f"torch {installed_versions()['torch']} before, 99 now" in caplog.text
 
 
+def test_versions_that_nobody_recorded_are_no_difference(run, doctor):
+    content = json.loads((run / "run.json").read_text())
+    del content["versions"]
+    (run / "run.json").write_text(json.dumps(content))
+    assert "are not recorded" in doctor(run)[1]["notes"][0]
+
+
+def test_the_settings_of_a_file_are_taken_as_a_training_takes_them(stopped_run, run, doctor, tmp_path):
+    chosen = {key: value for key, value in TINY.items() if key != "data.image_store_size"}
+    sections: dict = {}
+    for key, value in chosen.items():
+        section, name = key.split(".")
+        sections.setdefault(section, {})[name] = value
+    own = json.loads((stopped_run / "config.json").read_text())["data"]
+    sections["data"]["workspace"] = own["workspace"]
+    (tmp_path / "mine.yaml").write_text(json.dumps(sections))
+    code, found, told = doctor(run, "--config", str(tmp_path / "mine.yaml"))
+    assert (code, told) == (0, "")
+    assert found["can_go_on"]
+
+
 def test_data_that_is_gone_is_told(run, doctor, tmp_path):
     code, found, _ = doctor(run, "--workspace", str(tmp_path / "nowhere"))
     assert code == 0
@@ -173,6 +235,12 @@ def test_a_finished_run_is_told(run, doctor):
     content = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(content | {"finished": True}))
     assert doctor(run)[1]["verdict"].startswith("the run is finished, after 5 updates")
+    flip(run / "checkpoint-5/model.safetensors")
+    assert doctor(run)[1]["verdict"].startswith("going on begins after update 4")
+    for folder in run.glob("checkpoint-*"):
+        shutil.rmtree(folder)
+    code, found, _ = doctor(run)
+    assert (code, found["verdict"][:23]) == (0, "the run is finished; it")
 
 
 @pytest.mark.parametrize("name", ["run/best_model", "nowhere"])

@@ -133,7 +133,7 @@ def test_without_a_whole_checkpoint_nothing_is_overwritten(classifier, workspace
     shutil.copytree(classifier, tmp_path / "run")
     for path in checkpoints_of(tmp_path / "run"):
         (path / "model.safetensors").unlink()
-    with pytest.raises(ArtifactError, match=r"no checkpoint in .* is whole"):
+    with pytest.raises(ArtifactError, match=r"no checkpoint in .* can be used"):
         run("classify", workspace, tmp_path / "run", **AUTO)
     assert (tmp_path / "run/best_model/model.safetensors").is_file()
 

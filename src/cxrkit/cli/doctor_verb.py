@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cxrkit.cli.terminal import Terminal
+    from cxrkit.config import Settings
     from cxrkit.training.doctor import Diagnosis, Examined
 
 
@@ -32,7 +33,7 @@ def doctor(
     """Tell which checkpoints of a run are whole, what going on would do, and what differs from now.
 
     Without --config, the run's own settings are those it would be gone on with. Ends with 2 when going on is
-    refused. Nothing is changed.
+    refused or a best model is damaged. Nothing is changed.
     """
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.config import load_settings
@@ -44,13 +45,41 @@ def doctor(
     os.environ["WORLD_SIZE"] = str(processes or recorded["processes"])
     overrides = collect_overrides(data_overrides(None, None, workspace), assignments)
     settings = load_settings(config or run / SETTINGS_FILE, recorded["task"], overrides)
-    found = examine(run, settings)
+    found = examine(run, _as_trained(settings))
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=1))
     else:
         _show(found, open_terminal())
     if found.refusal is not None:
         raise found.refusal
+    _require_whole_models(found)
+
+
+def _as_trained(settings: "Settings") -> "Settings":
+    """Gives the settings with what a training fills in from the prepared data, where that is there."""
+    from cxrkit.cli.workspace import as_prepared
+    from cxrkit.data.index import Index
+    from cxrkit.errors import ArtifactError
+
+    try:
+        return as_prepared(settings, Index.open(settings.data.workspace))
+    except ArtifactError:
+        # The examination says so.
+        return settings
+
+
+def _require_whole_models(found: "Diagnosis") -> None:
+    from cxrkit.errors import ArtifactError
+    from cxrkit.training.checkpoints import MANIFEST
+
+    broken = [each for each in found.models if each.problem and (each.path / MANIFEST).is_file()]
+    if broken:
+        raise ArtifactError(
+            f"{broken[0].path} is not whole",
+            expected="its files as they were written",
+            found=broken[0].problem,
+            next_step="go on with the run, which writes a better model again; or train anew",
+        )
 
 
 def _as_json(found: "Diagnosis") -> dict[str, object]:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from cxrkit.training.versions import installed_versions
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
+NO_STEP = -1
+# What all checkpoints of a run have in common, on how many processes it ever ran.
+OF_THE_RUN = ("task", "index_fingerprint", "films_per_update", "strategy", "settings")
 _NAME = re.compile(r"checkpoint-(\d+)$")
 
 
@@ -77,7 +81,8 @@ def read_manifest(checkpoint: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
-        files, _, _ = content["files"], content["run"], content["step"]
+        files, step = dict(content["files"]), int(content["step"])
+        content["run"] = dict(content["run"])
         version = content["schema_version"]
     except FileNotFoundError as error:
         reason = f"no {MANIFEST}" if checkpoint.is_dir() else "no such folder"
@@ -86,6 +91,8 @@ def read_manifest(checkpoint: Path) -> dict[str, Any]:
         raise _not_whole(checkpoint, f"{MANIFEST} cannot be read ({error!r})") from error
     if version != SCHEMA_VERSION:
         raise _not_whole(checkpoint, f"schema_version {version}, this version writes {SCHEMA_VERSION}")
+    if step_of(checkpoint) not in (step, NO_STEP):
+        raise _not_whole(checkpoint, f"it was written after update {step}, and renamed")
     for name, entry in files.items():
         path = checkpoint / name
         if not path.is_file():
@@ -95,23 +102,36 @@ def read_manifest(checkpoint: Path) -> dict[str, Any]:
     return content
 
 
-def newest_whole(run_dir: Path) -> tuple[Path | None, list[Rejected]]:
-    """Gives the latest checkpoint of a run that is whole, and the later ones that are not."""
+def newest_whole(run_dir: Path, run: Mapping[str, Any] | None = None) -> tuple[Path | None, list[Rejected]]:
+    """Gives the latest checkpoint of a run that can be used, and the later ones that cannot.
+
+    Args:
+        run_dir: the run's folder.
+        run: what the folder's run is; a checkpoint of another one cannot be used. None = nobody knows.
+    """
     rejected: list[Rejected] = []
     for path in checkpoints_of(run_dir):
-        try:
-            read_manifest(path)
-        except ArtifactError as error:
-            rejected.append(Rejected(path, error.found))
-        else:
+        reason = why_unusable(path, run)
+        if not reason:
             return path, rejected
+        rejected.append(Rejected(path, reason))
     return None, rejected
+
+
+def why_unusable(checkpoint: Path, run: Mapping[str, Any] | None) -> str:
+    """Gives why a checkpoint is not whole or not of the run; empty when it is both."""
+    try:
+        own = read_manifest(checkpoint)["run"]
+    except ArtifactError as error:
+        return error.found
+    others = [] if run is None else [key for key in OF_THE_RUN if own.get(key) != run.get(key)]
+    return f"it is of another run ({', '.join(others)})" if others else ""
 
 
 def step_of(checkpoint: Path) -> int:
     """Gives the update that a checkpoint's folder is named after."""
     match = _NAME.search(checkpoint.name)
-    return int(match[1]) if match else -1
+    return int(match[1]) if match else NO_STEP
 
 
 def remove_older(run_dir: Path, keep: int, step: int) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from cxrkit.config import Settings
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError, CxrkitError
-from cxrkit.training.checkpoints import MANIFEST, checkpoints_of, read_manifest, step_of
+from cxrkit.training.checkpoints import MANIFEST, checkpoints_of, read_manifest, step_of, why_unusable
+from cxrkit.training.planning.budget import updates_begun_with
 from cxrkit.training.resume import AUTO, describe_run, find_checkpoint
 from cxrkit.training.run_folder import BEST_MODEL, RUN_FILE, read_run
 from cxrkit.training.versions import installed_versions, other_versions
@@ -89,34 +90,55 @@ def examine(run_dir: Path, settings: Settings) -> Diagnosis:
         ArtifactError: it is no folder of a run.
     """
     recorded = recorded_run(run_dir)
-    training = settings.training.model_copy(update={"output_dir": run_dir, "resume_from_checkpoint": AUTO})
-    settings = settings.model_copy(update={"training": training})
+    settings = _going_on(settings, run_dir)
     models = [path for path in sorted(run_dir.glob(f"{BEST_MODEL}*")) if path.is_dir()]
     fingerprint, notes = _fingerprint(settings, recorded)
     with _collected_warnings() as warnings:
         verdict, refusal = _verdict(settings, fingerprint, bool(recorded["finished"]))
-    others = other_versions(recorded.get("versions", {}), installed_versions())
     return Diagnosis(
         run_dir=run_dir,
         is_finished=bool(recorded["finished"]),
-        checkpoints=tuple(_examined(path, step_of(path)) for path in checkpoints_of(run_dir)),
-        models=tuple(_examined(path, None) for path in models),
+        checkpoints=tuple(_checkpoint(path, recorded["run"]) for path in checkpoints_of(run_dir)),
+        models=tuple(_model(path) for path in models),
         leftovers=tuple(sorted([*run_dir.glob(".checkpoint-*.part"), *run_dir.glob(f"{BEST_MODEL}*.new")])),
-        notes=(*notes, *others, *warnings),
+        notes=(*notes, *_versions(recorded), *warnings),
         verdict=verdict,
         refusal=refusal,
     )
 
 
-def _examined(folder: Path, step: int | None) -> Examined:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if step is None and not (folder / MANIFEST).is_file():
+def _going_on(settings: Settings, run_dir: Path) -> Settings:
+    """Gives the settings as `--resume_from_checkpoint auto` in this folder would have them."""
+    own = {"output_dir": run_dir, "resume_from_checkpoint": AUTO}
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update=own)})
+    if settings.training.budget_hours is None:
+        return settings
+    training = settings.training.model_copy(update={"max_steps": updates_begun_with(settings) or -1})
+    return settings.model_copy(update={"training": training})
+
+
+def _checkpoint(folder: Path, run: dict[str, Any]) -> Examined:
+    return Examined(folder, step_of(folder), _size(folder), why_unusable(folder, run))
+
+
+def _model(folder: Path) -> Examined:
+    if not (folder / MANIFEST).is_file():
         reason = f"no {MANIFEST}: written by an earlier version, or not to the end"
-        return Examined(folder, None, size, reason)
+        return Examined(folder, None, _size(folder), reason)
     try:
-        return Examined(folder, int(read_manifest(folder)["step"]), size, "")
+        return Examined(folder, int(read_manifest(folder)["step"]), _size(folder), "")
     except ArtifactError as error:
-        return Examined(folder, step, size, error.found)
+        return Examined(folder, None, _size(folder), error.found)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _versions(recorded: dict[str, Any]) -> list[str]:
+    if "versions" not in recorded:
+        return ["the versions of Python and packages that it was made with are not recorded"]
+    return other_versions(recorded["versions"], installed_versions())
 
 
 def _fingerprint(settings: Settings, recorded: dict[str, Any]) -> tuple[str, list[str]]:
@@ -132,11 +154,13 @@ def _verdict(settings: Settings, fingerprint: str, is_finished: bool) -> tuple[s
     try:
         checkpoint = find_checkpoint(settings, describe_run(settings, fingerprint))
     except CxrkitError as error:
+        if is_finished and not checkpoints_of(settings.training.output_dir):
+            return "the run is finished; its checkpoints are gone, so it cannot be gone on with", None
         return "going on is refused", error
     if checkpoint is None:
         return "going on begins anew: there is no checkpoint yet", None
     step, last = step_of(checkpoint), _last_update(checkpoint)
-    if is_finished:
+    if is_finished and checkpoint == checkpoints_of(settings.training.output_dir)[0]:
         return f"the run is finished, after {step:,} updates: going on gives its best model again", None
     return f"going on begins after update {step:,} of {last:,}, from {checkpoint.name}", None
 

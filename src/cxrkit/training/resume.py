@@ -16,6 +16,7 @@ from cxrkit.training.run_folder import (
     SPEED_FILE,
     is_broken_off,
     is_first_process,
+    read_run,
     require_free_run,
 )
 from cxrkit.training.versions import installed_versions, other_versions
@@ -130,14 +131,15 @@ def _cut_log(path: Path, step: int) -> None:
 
 def _newest(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     run_dir = settings.training.output_dir
-    checkpoint, rejected = newest_whole(run_dir)
+    recorded = read_run(run_dir)
+    checkpoint, rejected = newest_whole(run_dir, None if recorded is None else recorded["run"])
     for entry in rejected:
         logger.warning("%s is not used: %s", entry.path, entry.reason)
     if checkpoint is not None:
         return checkpoint
     if rejected:
         raise ArtifactError(
-            f"no checkpoint in {run_dir} is whole",
+            f"no checkpoint in {run_dir} can be used",
             expected="one to go on from",
             found="\n".join(f"{entry.path.name}: {entry.reason}" for entry in rejected),
             next_step="move the folder away, or pass another --output_dir, and start anew",

@@ -24,6 +24,9 @@ METADATA_FILE = "training_metadata.json"
 METRICS_FILE = "metrics.jsonl"
 SPEED_FILE = "speed.jsonl"
 RUN_FILE = "run.json"
+_OF_A_RUN = {
+    "task", "index_fingerprint", "films_per_update", "strategy", "processes", "batch_size", "settings",
+}  # fmt: skip
 
 
 class Savable(Protocol):
@@ -122,10 +125,11 @@ def read_run(run_dir: Path) -> dict[str, Any] | None:
     """Gives what the folder's run is, and whether it is finished; None where nobody knows."""
     try:
         content: dict[str, Any] = json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        is_known = content["run"].keys() >= _OF_A_RUN and "finished" in content
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # Without it nobody knows what the folder holds, and it is treated as in use.
         return None
-    return content
+    return content if is_known else None
 
 
 def with_absolute_paths(settings: Settings) -> Settings:

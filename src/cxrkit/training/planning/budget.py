@@ -7,6 +7,7 @@ from typing import Any
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 
+from cxrkit.config import Settings
 from cxrkit.errors import SettingsError
 from cxrkit.training.arguments import processes, training_arguments
 from cxrkit.training.job import Job, training_batches
@@ -35,7 +36,7 @@ def within_budget(job: Job) -> Job:
     """
     if job.settings.training.budget_hours is None:
         return job
-    updates = _begun_with(job)
+    updates = updates_begun_with(job.settings)
     if updates is None:
         # Of several processes the first decides; the engine's arguments connect them.
         _ = training_arguments(job.settings, 10**9).device
@@ -43,8 +44,9 @@ def within_budget(job: Job) -> Job:
     return _with_updates(job, updates)
 
 
-def _begun_with(job: Job) -> int | None:
-    training = job.settings.training
+def updates_begun_with(settings: Settings) -> int | None:
+    """Gives the number of updates that the run began with that is gone on with; None for a new one."""
+    training = settings.training
     if training.resume_from_checkpoint is None:
         return None
     found = read_run(training.output_dir)
