@@ -28,7 +28,18 @@ def test_a_user_who_decides_one_decides_both(key):
 
 @pytest.fixture
 def run(tmp_path):
-    content = {"finished": False, "run": {"batch_size": 16, "films_per_update": 64}}
+    content = {
+        "finished": False,
+        "run": {
+            "task": "vqa",
+            "index_fingerprint": "f" * 64,
+            "batch_size": 16,
+            "films_per_update": 64,
+            "strategy": "plain",
+            "processes": 1,
+            "settings": {},
+        },
+    }
     (tmp_path / "run.json").write_text(json.dumps(content))
     return {"training.output_dir": tmp_path, "training.resume_from_checkpoint": "auto"}
 
