@@ -85,7 +85,28 @@ def test_an_assumed_gpu_has_the_arithmetic_of_its_name(name, has_bf16):
     assert assumed(f"2x {name} 16GB").gpus == (Gpu(name, 16 * GIBIBYTE, has_bf16),) * 2
 
 
-@pytest.mark.parametrize("text", ["", "4x", "L4", "L4 24", "0x L4 24GB", "L4 0GB", "24GB"])
+def test_cores_and_ram_may_be_named_too():
+    machine = assumed("2x RTX 4090 24GB, 32 cores, RAM 128GB")
+    assert (len(machine.gpus), machine.gpus[0].name) == (2, "RTX 4090")
+    assert (machine.cores, machine.memory_bytes) == (32, 128 * GIBIBYTE)
+    assert assumed("cpu, 4 CPU cores").cores == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "4x",
+        "L4",
+        "L4 24",
+        "0x L4 24GB",
+        "L4 0GB",
+        "24GB",
+        "L4 RAM 64GB",
+        "L4 24GB, 0 cores",
+        "L4 24GB, fast",
+    ],
+)
 def test_words_that_name_no_machine_are_told(text):
     with pytest.raises(SettingsError, match="--assume"):
         assumed(text)

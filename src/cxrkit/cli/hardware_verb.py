@@ -11,7 +11,10 @@ def hardware(
     assume: Annotated[
         str | None,
         typer.Option(
-            "--assume", metavar="MACHINE", help='Another machine in words: "4x L4 24GB", "A100 80GB", "cpu".'
+            "--assume",
+            metavar="MACHINE",
+            help='Another machine in words: "4x L4 24GB", "A100 80GB, 16 cores, 120GB RAM", "cpu". '
+            "Cores and RAM that are not named are those of this one.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,

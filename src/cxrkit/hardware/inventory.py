@@ -56,28 +56,52 @@ def _memory_bytes() -> int | None:
 
 # Since Ampere (2020) NVIDIA's GPUs compute in bfloat16; the names of those before it.
 _BEFORE_AMPERE = re.compile(r"\b(P100|P40|P4|V100|T4|GTX|TITAN|RTX\s?20\d\d|QUADRO|K80|M60)\b", re.IGNORECASE)
-_ASSUMED = re.compile(r"(?:(\d+)\s*x\s*)?(.+?)\s+(\d+)\s*(?:GB|GIB)", re.IGNORECASE)
+_ASSUMED = re.compile(r"(?:(\d+)\s*x\s*)?((?:(?!\bRAM\b).)+?)\s+(\d+)\s*(?:GB|GIB)", re.IGNORECASE)
+_CORES = re.compile(r"(\d+)\s*(?:CPU\s*)?cores?", re.IGNORECASE)
+_RAM = re.compile(r"(?:RAM\s*)?(\d+)\s*(?:GB|GIB)(?:\s*RAM)?", re.IGNORECASE)
 
 
 def assumed_hardware(text: str, *, cores: int, memory_bytes: int | None) -> Hardware:
     """Gives a machine that one does not have, from words.
 
     Args:
-        text: number, name and memory of its GPUs, such as `4x L4 24GB`; `cpu` for none.
-        cores: of it.
-        memory_bytes: of it.
+        text: number, name and memory of its GPUs, such as `4x L4 24GB`, or `cpu` for none; after commas, if
+            they are known, its cores and its RAM: `4x L4 24GB, 48 cores, 192GB RAM`.
+        cores: of it, unless the words say so.
+        memory_bytes: of it, unless the words say so.
 
     Raises:
         SettingsError: the words cannot be read.
 
-    >>> assumed_hardware("4x L4 24GB", cores=48, memory_bytes=None).gpus[0].name
-    'L4'
+    >>> assumed_hardware("4x L4 24GB, 48 cores", cores=2, memory_bytes=None).cores
+    48
     """
-    if text.strip().lower() == "cpu":
-        return Hardware((), cores, memory_bytes)
-    match = _ASSUMED.fullmatch(text.strip())
+    gpus, *rest = (part.strip() for part in text.split(","))
+    for part in rest:
+        if match := _CORES.fullmatch(part):
+            cores = int(match[1])
+        elif match := _RAM.fullmatch(part):
+            memory_bytes = int(match[1]) * GIBIBYTE
+        else:
+            raise _unreadable(text)
+    if cores == 0 or memory_bytes == 0:
+        raise _unreadable(text)
+    return Hardware(_assumed_gpus(gpus, text), cores, memory_bytes)
+
+
+def _assumed_gpus(words: str, text: str) -> tuple[Gpu, ...]:
+    if words.lower() == "cpu":
+        return ()
+    match = _ASSUMED.fullmatch(words)
     if match is None or int(match[3]) == 0 or int(match[1] or 1) == 0:
-        mistake = f'--assume: found {text!r}, expected such as "4x L4 24GB", "A100 80GB" or "cpu"'
-        raise SettingsError("command line", [mistake])
+        raise _unreadable(text)
     gpu = Gpu(match[2], int(match[3]) * GIBIBYTE, has_bf16=_BEFORE_AMPERE.search(match[2]) is None)
-    return Hardware((gpu,) * int(match[1] or 1), cores, memory_bytes)
+    return (gpu,) * int(match[1] or 1)
+
+
+def _unreadable(text: str) -> SettingsError:
+    mistake = (
+        f'--assume: found {text!r}, expected such as "4x L4 24GB", "A100 80GB" or "cpu", '
+        'and after a comma "48 cores" or "192GB RAM"'
+    )
+    return SettingsError("command line", [mistake])

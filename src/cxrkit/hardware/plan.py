@@ -105,11 +105,12 @@ def _strategy(processes: int, *, has_deepspeed: bool) -> tuple[Choice, Choice]:
         return Choice("one process", reason), Choice(0, reason)
     if not has_deepspeed:
         reason = "deepspeed is not installed (pip install 'cxrkit[deepspeed]')"
-        return Choice("DDP", reason), Choice(0, reason)
+        return Choice("DDP", reason), Choice(0, "none without DeepSpeed")
     reason = f"optimizer and gradients divided among {processes} GPUs"
     if importlib.util.find_spec("deepspeed") is None:
         reason += "; needs pip install 'cxrkit[deepspeed]'"
-    return Choice("DeepSpeed ZeRO-2", reason), Choice(2, reason)
+    whole = "every process keeps whole weights, as their running average needs them"
+    return Choice("DeepSpeed ZeRO-2", reason), Choice(2, whole)
 
 
 def _workers(hardware: Hardware, processes: int) -> Choice:
