@@ -102,7 +102,7 @@ def wait_for_end(job, seconds):
         if found["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"):
             return found
         if found["JobState"] == "PENDING" and found.get("Reason") == "BeginTime":
-            # SLURM knows killed jobs by the second: a job that starts in the one in which it was killed fails.
+            # SLURM knows killed jobs by the second: one that starts in the second of its own end fails.
             time.sleep(3)
             subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=False)
         time.sleep(0.5)
