@@ -160,6 +160,10 @@ def test_another_number_of_processes_goes_on_with_the_same_films(workspace, tmp_
     assert code == 0, log
     assert "batches of 2 films in 1 process(es) until here, of 2 in 2 from now on" in " ".join(log.split())
     assert_alike(tmp_path / "whole", tmp_path / "run")
+    drawn = [
+        torch.load(tmp_path / f"run/checkpoint-6/rng_state_{rank}.pth", weights_only=False) for rank in (0, 1)
+    ]
+    assert not torch.equal(drawn[0]["cpu"], drawn[1]["cpu"])
     other = {"training.gradient_accumulation_steps": 3}
     command = words(TWO, "classify", workspace, tmp_path / "run", **settings, **other)
     code, log = run([*command, "--resume_from_checkpoint", "auto"], tmp_path / "logs")

@@ -9,6 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from cxrkit.config import ClassifySettings, Settings
+from cxrkit.errors import SettingsError
 from cxrkit.hardware import choose_precision
 from cxrkit.training.deepspeed_configuration import deepspeed_configuration
 
@@ -26,9 +27,10 @@ def training_arguments(settings: Settings, steps_per_epoch: int) -> TrainingArgu
         steps_per_epoch: updates in one pass over the training films.
 
     Raises:
-        SettingsError: DeepSpeed is to be used and its configuration cannot be.
+        SettingsError: DeepSpeed is to be used and its configuration cannot be, or a launcher wants another.
     """
     training = settings.training
+    require_no_other_engine(settings)
     if not torch.cuda.is_available():
         # The engine imports DeepSpeed where it is installed, which complains when it has to find this out.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -138,12 +140,42 @@ def _keep_to_one_gpu(arguments: TrainingArguments) -> None:
 
 def _deepspeed(settings: Settings, precision: str) -> dict[str, Any] | None:
     """Gives DeepSpeed's configuration; None when it is not used."""
-    return deepspeed_configuration(settings.deepspeed, precision) if uses_deepspeed(settings) else None
+    if not uses_deepspeed(settings):
+        return None
+    training = settings.training
+    sizes = {
+        "train_batch_size": films_per_update(settings),
+        "train_micro_batch_size_per_gpu": training.batch_size_per_gpu,
+        "gradient_accumulation_steps": training.gradient_accumulation_steps,
+        "gradient_clipping": training.max_grad_norm,
+    }
+    return deepspeed_configuration(settings.deepspeed, precision, sizes)
+
+
+def require_no_other_engine(settings: Settings) -> None:
+    """Returns when no launcher asks for a way to share the work that is not chosen by our settings.
+
+    Raises:
+        SettingsError: `accelerate launch` was told to use FSDP or DeepSpeed, which would not be used.
+    """
+    offered = {"ACCELERATE_USE_FSDP": False, "ACCELERATE_USE_DEEPSPEED": uses_deepspeed(settings)}
+    mistakes = [
+        f"{name}: accelerate launch asks for a way of sharing that is not used here; leave the option out: "
+        "deepspeed.enabled decides whether ZeRO-2 divides the optimizer, and FSDP is not offered"
+        for name, is_used in offered.items()
+        if os.environ.get(name, "false").lower() in ("1", "true", "yes") and not is_used
+    ]
+    if mistakes:
+        raise SettingsError("environment", mistakes)
 
 
 def uses_deepspeed(settings: Settings) -> bool:
     """Tells whether DeepSpeed divides the optimizer among several processes."""
     if not settings.deepspeed.enabled or processes() < 2:
+        return False
+    if settings.training.freeze_backbone_epochs:
+        # Its optimizer steps one array that holds frozen weights too: weight decay would shrink them.
+        logger.info("training.freeze_backbone_epochs: every process holds the whole optimizer, no DeepSpeed")
         return False
     if importlib.util.find_spec("deepspeed") is None:
         logger.warning("several processes, but deepspeed is not installed (pip install 'cxrkit[deepspeed]')")

@@ -1,10 +1,12 @@
 """How the same network is computed: in a fixed order, compiled, with channels last."""
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +46,20 @@ def fixed_order(is_wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
+
+
+def seed_anew(seed: int, step: int, process: int) -> None:
+    """Gives a process random numbers of its own, such as for dropout, from an update on.
+
+    Args:
+        seed: of the run.
+        step: updates done.
+        process: its number.
+    """
+    words = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint64)
+    torch.manual_seed(int(words[0]) & (2**63 - 1))
+    random.seed(int(words[1]))
+    np.random.seed(int(words[1]) & (2**32 - 1))  # noqa: NPY002 - of others that draw from it
 
 
 def dcnv3_backend(settings: Settings) -> str:

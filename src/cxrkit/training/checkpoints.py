@@ -140,11 +140,23 @@ def remove_older(run_dir: Path, keep: int, step: int) -> None:
     Args:
         run_dir: the run's folder.
         keep: so many stay.
-        step: the update just saved; a later checkpoint was found damaged, and takes no place of a whole one.
+        step: the update just saved; a damaged checkpoint takes no place of a whole one, and a later one,
+            which can only be damaged, stays to be looked at.
     """
     written = [path for path in checkpoints_of(run_dir) if step_of(path) <= step]
-    for path in [*written[keep:], *run_dir.glob(".checkpoint-*.part")]:
+    usable = [path for path in written if _has_manifest(path)]
+    kept = set(usable[:keep])
+    for path in [*(path for path in written if path not in kept), *run_dir.glob(".checkpoint-*.part")]:
         shutil.rmtree(path)
+
+
+def _has_manifest(checkpoint: Path) -> bool:
+    """Tells whether all files of a checkpoint have the size that its manifest names; hashes take minutes."""
+    try:
+        files = dict(json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))["files"])
+        return all((checkpoint / name).stat().st_size == entry["bytes"] for name, entry in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

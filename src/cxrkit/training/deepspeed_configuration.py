@@ -1,6 +1,8 @@
 """DeepSpeed's own configuration, completed from the settings."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,13 @@ DEFAULT: dict[str, Any] = {
         "allgather_bucket_size": BUCKET_SIZE,
     },
 }
+SIZES = ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
-def deepspeed_configuration(settings: DeepspeedSettings, precision: str) -> dict[str, Any]:
+def deepspeed_configuration(
+    settings: DeepspeedSettings, precision: str, sizes: Mapping[str, float]
+) -> dict[str, Any]:
     """Reads `config_path` and puts the stage and the arithmetic into it; the engine fills in other `auto`s.
 
     Half precision is PyTorch's autocast, as without DeepSpeed. Its own bf16 and fp16 would turn the weights
@@ -37,11 +42,21 @@ def deepspeed_configuration(settings: DeepspeedSettings, precision: str) -> dict
     Args:
         settings: the section `deepspeed`.
         precision: bf16, fp16 or fp32.
+        sizes: what the training settings make of DeepSpeed's own keys, such as its batch sizes.
 
     Raises:
-        SettingsError: the file is missing or no JSON object, or the stage divides the weights themselves.
+        SettingsError: the file is missing or no JSON object, it names other sizes than the training settings,
+            or the stage divides the weights themselves.
     """
     content, zero = _read(settings)
+    mistakes = [
+        f"deepspeed.config_path: {settings.config_path} says {key} {content[key]}, "
+        f'expected "auto" or {value:g}, as the training settings say'
+        for key, value in sizes.items()
+        if content.get(key, "auto") not in ("auto", value)
+    ]
+    if mistakes:
+        raise SettingsError("deepspeed", mistakes)
     if settings.stage > WHOLE_MODEL_STAGE:
         mistake = (
             f"deepspeed.stage: found {settings.stage}, expected at most {WHOLE_MODEL_STAGE}: "
@@ -53,6 +68,16 @@ def deepspeed_configuration(settings: DeepspeedSettings, precision: str) -> dict
     if zero.get("reduce_bucket_size") == "auto":
         zero["reduce_bucket_size"] = BUCKET_SIZE
     return content | {"zero_optimization": zero} | _arithmetic(precision)
+
+
+def configuration_digest(settings: DeepspeedSettings) -> str:
+    """Gives a name for what a configuration says, of which only batch sizes may change within a run.
+
+    Raises:
+        SettingsError: the file is missing or no JSON object.
+    """
+    content = {key: value for key, value in _read(settings)[0].items() if key not in SIZES}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _read(settings: DeepspeedSettings) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,12 +17,16 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from cxrkit.errors import ArtifactError
+from cxrkit.training.arithmetic import seed_anew
 from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
-from cxrkit.training.checkpoints import finish_checkpoint, remove_older, unfinished_path
+from cxrkit.training.checkpoints import finish_checkpoint, read_manifest, remove_older, unfinished_path
+from cxrkit.training.disk_room import explained, lacks_room, no_room
 from cxrkit.training.finite_guard import FiniteGuard, diverged_before_update, diverged_in_update
+from cxrkit.training.run_logs import logged_lines, sync_logs, tell_lost_lines
 from cxrkit.training.speed import SpeedMeter, speed_of
 from cxrkit.training.tracking import Tracking
-from cxrkit.training.unlogged import unlogged_of, write_unlogged
+from cxrkit.training.unlogged import require_parts, unlogged_of, write_unlogged
 from cxrkit.training.weight_average import WeightAverage
 from cxrkit.training.weights_file import load_weights, save_weights
 
@@ -95,6 +99,7 @@ class CxrkitTrainer(Trainer):
         self.guard = FiniteGuard(max_skipped_steps)
         self.parameter_groups = parameter_groups
         self._unlogged: dict[str, Any] | None = None
+        self._scaler_state: dict[str, Any] | None = None
         self.meter = SpeedMeter()
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -252,9 +257,24 @@ class CxrkitTrainer(Trainer):
         """Writes a checkpoint beside its place and moves it there when every process is done with its part.
 
         The engine's own way writes in place, and its arguments, with the hub's token, into a pickle.
+
+        Raises:
+            ArtifactError: the disk has no room for it, or the processes have folders of their own.
         """
+        run_dir, what = self.run_dir, f"the checkpoint after {self.state.global_step} updates"
+        if broadcast_object_list([lacks_room(run_dir, self._checkpoint_bytes())])[0]:
+            raise no_room(run_dir, self._checkpoint_bytes(), what)
+        folder = unfinished_path(run_dir, self.state.global_step)
+        try:
+            with explained(run_dir, self._checkpoint_bytes(), what):
+                self._write_checkpoint(folder)
+        except ArtifactError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self.accelerator.wait_for_everyone()
+
+    def _write_checkpoint(self, folder: Path) -> None:
         run_dir, step = self.run_dir, self.state.global_step
-        folder = unfinished_path(run_dir, step)
         if self.is_world_process_zero():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -267,18 +287,28 @@ class CxrkitTrainer(Trainer):
             self._save_own_parts(folder)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
+            require_parts(folder, self.args.world_size)
+            sync_logs(run_dir)
             finish_checkpoint(run_dir, step, self.outcome.run)
             remove_older(run_dir, self.args.save_total_limit or 1, step)
-        self.accelerator.wait_for_everyone()
+
+    def _checkpoint_bytes(self) -> int:
+        """Gives about how large a checkpoint is: the weights, two moments of each, and their average."""
+        own = sum(int(value.nbytes) for value in self.module.state_dict().values())
+        return own * (4 if self.outcome.average is not None else 3)
 
     def _save_own_parts(self, folder: Path) -> None:
         save_weights(self.module, folder / WEIGHTS)
         if self.outcome.average is not None:
             save_file(self.outcome.average.state(), folder / AVERAGE)
         self.state.save_to_json(str(folder / TRAINER_STATE))
+        scaler = self._loss_scaler()
         own = {
             "best": self.outcome.best.state(),
             "skipped": [self.guard.skipped, self.guard.in_a_row],
+            "logged": logged_lines(self.run_dir),
+            # Without DeepSpeed the engine saves it itself.
+            "scaler": scaler.state_dict() if self.is_deepspeed_enabled and scaler is not None else None,
         }
         (folder / OWN_STATE).write_text(json.dumps(own) + "\n", encoding="utf-8")
 
@@ -308,20 +338,36 @@ class CxrkitTrainer(Trainer):
         own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
         self.outcome.best.load(own["best"])
         self.guard.skipped, self.guard.in_a_row = own["skipped"]
+        self._scaler_state = own["scaler"]
+        if self.is_world_process_zero():
+            tell_lost_lines(self.run_dir, own["logged"])
         self._unlogged = unlogged_of(checkpoint, self.args.process_index, self.args.world_size)
         if self.outcome.average is not None:
             self.outcome.average.load(load_file(checkpoint / AVERAGE))
 
-    def go_on_logging(self) -> None:
-        """Takes up the losses that were not logged before the checkpoint; called when training begins."""
+    def go_on(self) -> None:
+        """Takes up what the checkpoint held for a training that has begun."""
+        scaler = self._loss_scaler()
+        if self._scaler_state is not None and scaler is not None:
+            scaler.load_state_dict(self._scaler_state)
         if self._unlogged is None:
             return
         sums = self._unlogged
+        # Losses that were not logged before the checkpoint.
         self._tr_loss += sums["loss"]
         self._globalstep_last_logged, self._part_updates = sums["last_logged"], sums["updates"]
         self._part_sums = {
             name: torch.tensor(value, device=self.args.device) for name, value in sums["parts"].items()
         }
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Loads this process's random numbers; other processes than before get new ones, each its own."""
+        super()._load_rng_state(checkpoint)
+        if checkpoint is None or not Path(checkpoint).is_dir():
+            return
+        before = read_manifest(Path(checkpoint))["run"]["processes"]
+        if before != self.args.world_size:
+            seed_anew(self.args.seed, self.state.global_step, self.args.process_index)
 
 
 def _finite_or_zero(value: Tensor) -> Tensor:

@@ -19,6 +19,8 @@ from cxrkit.errors import CxrkitError, ProcessLostError
 logger = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
 STORE_SECONDS = 20.0
+# Importing and building what is trained come before the first word, on some machines later than on others.
+FIRST_WORD_SECONDS = 600.0
 # After a broken connection, or a signal of the launcher, the dead one shows itself within this time.
 SHORT_SILENCE_SECONDS = 8.0
 # What collective operations raise when another process is gone. Exactly these: an exhausted memory, which
@@ -77,6 +79,7 @@ class ProcessWatch:
         self.state = RUNNING
         self.heard = {other: Heard() for other in range(processes) if other != rank}
         self._last_round = time.monotonic()
+        self._has_met = False
         self._closing = threading.Event()
 
     @contextmanager
@@ -109,14 +112,15 @@ class ProcessWatch:
     def lost(self, silence_seconds: float) -> ProcessLostError | None:
         """Gives who is lost; None while all are there."""
         now = time.monotonic()
-        if now - self._last_round > max(silence_seconds, 5 * BEAT_SECONDS):
+        first = max(silence_seconds, FIRST_WORD_SECONDS)
+        if now - self._last_round > (max(silence_seconds, 5 * BEAT_SECONDS) if self._has_met else first):
             where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
             return _lost([f"the meeting point {where}, kept by the launcher or by process 0"])
         failed = [(rank, heard) for rank, heard in self.heard.items() if heard.state.startswith("ended")]
         silent = [
             (rank, heard)
             for rank, heard in self.heard.items()
-            if heard.text and heard.state == RUNNING and now - heard.at > silence_seconds
+            if heard.state == RUNNING and now - heard.at > (silence_seconds if heard.text else first)
         ]
         names = [
             f"process {rank} of {self.processes} ({heard.who}): silent for {now - heard.at:.0f} s"
@@ -139,18 +143,24 @@ class ProcessWatch:
         return None
 
     def _beat(self) -> None:
-        try:
-            store, count, is_last = _meeting_point(), 0, False
-            while not is_last:
-                is_last = self._closing.wait(BEAT_SECONDS if count else 0)
-                count += 1
-                store.set(_key(self.rank), f"{socket.gethostname()} {os.getpid()} {count} {self.state}")
-                self._listen(store)
-                self._last_round = time.monotonic()
-        except RuntimeError as error:
-            # Who keeps the meeting point is gone, which `lost` notices by the time of the last round.
-            if not self._closing.is_set():
-                logger.warning("the processes' meeting point does not answer: %s", error)
+        """Says and hears until the end; a connection that broke is made anew, as long as `lost` lets it."""
+        count, is_last = 0, False
+        while not is_last:
+            try:
+                store = _meeting_point()
+                while not is_last:
+                    is_last = self._closing.wait(BEAT_SECONDS if count else 0)
+                    count += 1
+                    store.set(_key(self.rank), f"{socket.gethostname()} {os.getpid()} {count} {self.state}")
+                    self._listen(store)
+                    self._last_round, self._has_met = time.monotonic(), True
+            except RuntimeError as error:
+                # Who keeps the meeting point may be gone, which `lost` notices by the time of the last round.
+                if self._closing.is_set():
+                    return
+                if self._has_met:
+                    logger.warning("the processes' meeting point does not answer: %s", error)
+                is_last = self._closing.wait(BEAT_SECONDS)
 
     def _listen(self, store: Any) -> None:
         for rank, heard in self.heard.items():

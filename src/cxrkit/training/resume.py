@@ -1,6 +1,5 @@
 """Where a training begins: at update 0, or at a whole checkpoint of the very same run."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,14 +7,11 @@ from typing import Any
 
 from cxrkit.config import Settings
 from cxrkit.errors import ArtifactError
-from cxrkit.reporting import write_atomically
-from cxrkit.training.arguments import films_per_update, processes, strategy
+from cxrkit.training.arguments import films_per_update, processes, strategy, uses_deepspeed
 from cxrkit.training.checkpoints import checkpoints_of, newest_whole, read_manifest, step_of
+from cxrkit.training.deepspeed_configuration import configuration_digest
 from cxrkit.training.run_folder import (
-    METRICS_FILE,
-    SPEED_FILE,
     is_broken_off,
-    is_first_process,
     read_run,
     require_free_run,
 )
@@ -60,6 +56,9 @@ def describe_run(settings: Settings, index_fingerprint: str) -> dict[str, Any]:
         for key, value in part.items()
     }
     deciding = {key: value for key, value in flat.items() if key not in FREE_KEYS}
+    if uses_deepspeed(settings):
+        # Its file may have an optimizer of its own: where it lies may change, what it says may not.
+        deciding["deepspeed.config_path"] = configuration_digest(settings.deepspeed)
     return {
         "task": settings.task,
         "index_fingerprint": index_fingerprint,
@@ -110,25 +109,6 @@ def find_checkpoint(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     return checkpoint
 
 
-def cut_logs(run_dir: Path, step: int) -> None:
-    """Takes what was logged after the checkpoint out of the run's logs: it will be logged again."""
-    if is_first_process():
-        for name in (METRICS_FILE, SPEED_FILE):
-            _cut_log(run_dir / name, step)
-
-
-def _cut_log(path: Path, step: int) -> None:
-    if not path.is_file():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        # A line that was cut off while it was written is the last one.
-        if not line.endswith("\n") or json.loads(line)["step"] > step:
-            break
-        kept.append(line)
-    write_atomically(path, "".join(kept).encode())
-
-
 def _newest(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     run_dir = settings.training.output_dir
     recorded = read_run(run_dir)
@@ -174,7 +154,8 @@ def _tell_other_division(before: Mapping[str, Any], now: Mapping[str, Any]) -> N
     if any(before[key] != now[key] for key in ("processes", "batch_size")):
         logger.warning(
             "batches of %d films in %d process(es) until here, of %d in %d from now on: the updates have the "
-            "same films; sums differ in their last bits, batch normalization sees other batches",
+            "same films; sums differ in their last bits, batch normalization sees other batches, and dropout "
+            "draws other numbers",
             before["batch_size"], before["processes"], now["batch_size"], now["processes"],
         )  # fmt: skip
 

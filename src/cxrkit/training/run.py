@@ -1,18 +1,20 @@
 """Runs the engine for either task: arguments, callbacks, best models, going on, publishing."""
 
 import logging
+import os
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cxrkit.errors import TrainingStopped
+from cxrkit.training.agreement import require_same_start
 from cxrkit.training.arguments import processes, training_arguments
-from cxrkit.training.arithmetic import fixed_order
+from cxrkit.training.arithmetic import fixed_order, seed_anew
 from cxrkit.training.best_models import AVERAGED, OVERALL, RAW, BestModels, Kept, defined_or_none
 from cxrkit.training.callbacks import (
     FollowEpochs,
@@ -26,26 +28,28 @@ from cxrkit.training.callbacks import (
 from cxrkit.training.checkpoints import checkpoint_path
 from cxrkit.training.engine import TRAINER_STATE, CxrkitTrainer, Outcome
 from cxrkit.training.job import Job, training_batches, updates_per_epoch
+from cxrkit.training.kept_models import FOLDERS, describe_lost, held_model, lost_models
 from cxrkit.training.planning import sizes_of, within_budget
 from cxrkit.training.planning.first_updates import TellForecast
 from cxrkit.training.process_watch import ProcessWatch
 from cxrkit.training.publishing.facts import FACTS_FILE, record_facts
 from cxrkit.training.publishing.moments import Publisher
-from cxrkit.training.resume import cut_logs, describe_run, find_checkpoint
+from cxrkit.training.resume import describe_run, find_checkpoint
 from cxrkit.training.run_folder import (
     BEST_MODEL,
+    RUN_FILE,
     TrainedRun,
     is_first_process,
     mark_finished,
     start_run,
     write_best_model,
 )
+from cxrkit.training.run_logs import cut_logs
 from cxrkit.training.stopping import StopRequest
 from cxrkit.training.tracking import Tracking, open_trackers
 from cxrkit.training.weight_average import WeightAverage
 
 logger = logging.getLogger(__name__)
-FOLDERS = {OVERALL: BEST_MODEL, RAW: f"{BEST_MODEL}_raw", AVERAGED: f"{BEST_MODEL}_averaged"}
 
 
 def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
@@ -61,33 +65,58 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         SettingsError: the budget of hours is too short for one update.
         ProcessLostError: another process of this training died or was stopped.
     """
-    job = within_budget(job)
+    stop = StopRequest()
+    watch = ProcessWatch(
+        int(os.environ.get("RANK", "0")),
+        processes(),
+        job.settings.training.silent_process_seconds,
+        is_ending=lambda: stop.signal_name is not None,
+    )
+    with watch.watching():
+        job = within_budget(job)
+        trainer, checkpoint = _begin(job, stop, progress)
+        trained = _train_and_close(trainer, checkpoint, job, stop)
+    if trained is None:
+        raise _stopped(stop, trainer.run_dir, trainer.state.global_step)
+    mark_finished(trainer.run_dir)
+    return trained
+
+
+def _begin(job: Job, stop: StopRequest, progress: Progress | None) -> tuple[CxrkitTrainer, Path | None]:
+    """Gives the trainer, and the checkpoint that it goes on from."""
     settings, run = job.settings, describe_run(job.settings, job.index.fingerprint)
     checkpoint = find_checkpoint(settings, run)
     run_dir = start_run(settings, run) if checkpoint is None else settings.training.output_dir
     if is_first_process() and (checkpoint is None or not (run_dir / FACTS_FILE).is_file()):
         record_facts(run_dir, settings, job.index, job.films)
-    stop = StopRequest()
     trainer = _trainer(job, run_dir, run, stop, progress)
     stop.accelerator = trainer.accelerator
-    watch = ProcessWatch(
-        trainer.args.process_index,
-        trainer.args.world_size,
-        settings.training.silent_process_seconds,
-        is_ending=lambda: stop.signal_name is not None,
+    accumulation = settings.training.gradient_accumulation_steps
+    require_same_start(
+        trainer.accelerator, run_dir, checkpoint, run, accumulation=accumulation, marks=(RUN_FILE,)
     )
-    publisher = Publisher(run_dir, settings.training, trainer.outcome.best)
+    return trainer, checkpoint
+
+
+def _train_and_close(
+    trainer: CxrkitTrainer, checkpoint: Path | None, job: Job, stop: StopRequest
+) -> TrainedRun | None:
+    """Trains, and closes what was opened for it; None when a signal asked to stop before the end."""
+    training = job.settings.training
+    publisher = Publisher(trainer.run_dir, training, trainer.outcome.best)
     trainer.add_callback(publisher)
-    with closing(trainer.outcome.tracking), closing(publisher):
-        with stop.listening(), watch.watching(), fixed_order(settings.training.deterministic):
-            _train(trainer, checkpoint, settings.training.early_stopping_patience)
-        if stop.stopped:
-            raise _stopped(stop, run_dir, trainer.state.global_step)
-        trained = _finish(run_dir, trainer)
-        if trainer.is_world_process_zero():
-            publisher.finish()
-    mark_finished(run_dir)
-    return trained
+    with stop.listening():
+        with closing(trainer.outcome.tracking), closing(publisher):
+            with fixed_order(training.deterministic):
+                _train(trainer, checkpoint, training.early_stopping_patience)
+            if not stop.stopped:
+                trained = _finish(trainer.run_dir, trainer)
+                if trainer.is_world_process_zero():
+                    publisher.finish()
+                return trained
+        # The first process to end has all others ended by the launcher: the trackers' work must be done.
+        trainer.accelerator.wait_for_everyone()
+    return None
 
 
 def _trainer(
@@ -148,8 +177,8 @@ class _FollowTrainer(TrainerCallback):
     ) -> None:
         if state.global_step == 0 and args.process_index > 0:
             # The engine gives every process the same seed, and with it the same dropout.
-            torch.manual_seed(args.seed + args.process_index)
-        self.trainer.go_on_logging()
+            seed_anew(args.seed, 0, args.process_index)
+        self.trainer.go_on()
         # A checkpoint's state has the intervals that it was written with.
         state.compute_steps(args, state.max_steps)
 
@@ -165,6 +194,7 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
         trainer.train()
         return
     trainer.load_own_state(checkpoint)
+    _find_kept_models(trainer)
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
     cut_logs(trainer.run_dir, state.global_step)
     logger.info("going on from %s, update %d of %d", checkpoint, state.global_step, state.max_steps)
@@ -174,6 +204,14 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
         trainer.load_weights_of(checkpoint)
         return
     trainer.train(resume_from_checkpoint=str(checkpoint))
+
+
+def _find_kept_models(trainer: CxrkitTrainer) -> None:
+    """Looks whether the models that were kept are there; all processes forget those that are not."""
+    best, run_dir, is_first = trainer.outcome.best, trainer.run_dir, trainer.is_world_process_zero()
+    lost = lost_models(run_dir, best.best, mend=True) if is_first else []
+    for place in broadcast_object_list([lost])[0]:
+        logger.warning("%s", describe_lost(run_dir, place, best.best.pop(place)))
 
 
 def _stopped(stop: StopRequest, run_dir: Path, step: int) -> TrainingStopped:
@@ -187,7 +225,10 @@ def _stopped(stop: StopRequest, run_dir: Path, step: int) -> TrainingStopped:
 def _finish(run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
     """Validates once more when the last update was not, keeps the last model when none was the best."""
     best, last = trainer.outcome.best, trainer.state.log_history[-2:]
-    if not any(entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last):
+    is_validated = any(
+        entry.get("step") == trainer.state.global_step and "eval_loss" in entry for entry in last
+    )
+    if not is_validated or (OVERALL not in best.best and not trainer.latest):
         trainer.evaluate()
     chosen = OVERALL in best.best
     if chosen:
@@ -198,7 +239,7 @@ def _finish(run_dir: Path, trainer: CxrkitTrainer) -> TrainedRun:
         logger.warning("no validation value of %s: the last model is kept", best.metric)
         best.best[OVERALL] = Kept(RAW, trainer.state.global_step, trainer.latest)
         best.keep(OVERALL, best.best[OVERALL])
-    kept = best.best[OVERALL]
+    kept = best.best[OVERALL] = held_model(run_dir, OVERALL, best.best[OVERALL])
     others = tuple(best.best[kind] for kind in best.kinds if kind in best.best and len(best.kinds) > 1)
     return TrainedRun(
         run_dir,

@@ -30,7 +30,9 @@ class StopRequest(TrainerCallback):
     def listening(self) -> Iterator[None]:
         """Listens for the signals; a second Ctrl-C ends the process at once.
 
-        Other signals may come several times, from SLURM and from the launcher, and say no more than one.
+        Other signals may come several times, from SLURM and from the launcher, and say no more than one. A
+        launcher sends SIGTERM to all other processes as soon as one has ended: after a stop, which ends all,
+        it means nothing any more.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -39,8 +41,10 @@ class StopRequest(TrainerCallback):
         try:
             yield
         finally:
+            several = self.accelerator is not None and self.accelerator.num_processes > 1
             for number, handler in before.items():
-                signal.signal(number, handler)
+                ending = self.stopped and several and number == signal.SIGTERM
+                signal.signal(number, signal.SIG_IGN if ending else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.signal_name is not None:

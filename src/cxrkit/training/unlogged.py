@@ -4,10 +4,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cxrkit.training.agreement import other_folder, sees_files
+
 
 def write_unlogged(checkpoint: Path, process: int, sums: dict[str, Any]) -> None:
     """Writes one process's own sums: `loss`, `last_logged`, `updates`, `parts`."""
     _path(checkpoint, process).write_text(json.dumps(sums) + "\n", encoding="utf-8")
+
+
+def require_parts(checkpoint: Path, processes: int) -> None:
+    """Returns when every process wrote its part of a checkpoint.
+
+    Raises:
+        ArtifactError: a part is missing, as when a process writes to a disk of its own.
+    """
+    parts = tuple(_path(checkpoint, process).name for process in range(processes))
+    missing = [process for process, name in enumerate(parts) if not sees_files(checkpoint, (name,))]
+    if missing:
+        raise other_folder(checkpoint.parent, missing)
 
 
 def unlogged_of(checkpoint: Path, process: int, processes: int) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """From settings to data sets of films and questions, and to the loaders that feed a network."""
 
 import gc
+import os
+import signal
+import threading
 from typing import Any, cast
 
 import numpy as np
@@ -140,7 +143,7 @@ def make_loader(
         pin_memory=pin_memory,
         drop_last=shuffle and len(films) >= batch_size,
         generator=torch.Generator().manual_seed(films.seed),
-        worker_init_fn=_keep_inherited_memory_shared,
+        worker_init_fn=_begin_worker,
     )
 
 
@@ -156,7 +159,18 @@ def _films_used(films: int, batch_size: int, films_per_update: int) -> int:
     return films
 
 
-def _keep_inherited_memory_shared(_worker: int) -> None:
+def _begin_worker(_worker: int) -> None:
     # The garbage collector writes into every object that it looks at: in a forked process that would copy,
     # page by page, all that was inherited from the main one, over 100 MB per process.
     gc.freeze()
+    # SLURM and others send SIGTERM to all processes of a job at once. The main one saves then, and needs the
+    # loading processes until it has; PyTorch's own handler would end them, and with them the training.
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_the_main_process_says_so, daemon=True).start()
+
+
+def _end_when_the_main_process_says_so() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)

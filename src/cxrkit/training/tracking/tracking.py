@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from cxrkit.training.run_folder import SPEED_FILE
 from cxrkit.training.tracking.data_use import sendable
 
 logger = logging.getLogger(__name__)
+# SLURM warns minutes before the end; a stopped training must be gone by then.
+CLOSE_SECONDS = 60.0
 
 
 class Tracker(Protocol):
@@ -70,9 +73,13 @@ class Tracking(TrainerCallback):
         self._send({f"speed/{name}": value for name, value in values.items()}, step)
 
     def close(self) -> None:
-        """Ends all trackers."""
+        """Ends all trackers; one that takes long, such as behind a slow network, is not waited for."""
         for tracker in self._trackers:
-            _try(tracker.close)
+            ending = threading.Thread(target=_try, args=(tracker.close,), daemon=True)
+            ending.start()
+            ending.join(CLOSE_SECONDS)
+            if ending.is_alive():
+                logger.warning("a tracker was not done after %.0f s and is left alone", CLOSE_SECONDS)
         self._trackers = []
 
     def _send(self, values: Mapping[str, float], step: int) -> None:
