@@ -80,7 +80,18 @@ def test_several_gpus_take_deepspeed_when_it_is_there_and_the_smallest_decides()
     assert make_plan(assumed("A100 80GB"), has_deepspeed=True).strategy.value == "one process"
 
 
-@pytest.mark.parametrize(("name", "has_bf16"), [("L4", True), ("A100", True), ("T4", False), ("V100", False)])
+@pytest.mark.parametrize(
+    ("name", "has_bf16"),
+    [
+        ("L4", True),
+        ("A100", True),
+        ("T4", False),
+        ("V100", False),
+        ("GTX1080Ti", False),
+        ("RTX 2080Ti", False),
+        ("RTX 4090", True),
+    ],
+)
 def test_an_assumed_gpu_has_the_arithmetic_of_its_name(name, has_bf16):
     assert assumed(f"2x {name} 16GB").gpus == (Gpu(name, 16 * GIBIBYTE, has_bf16),) * 2
 
@@ -105,6 +116,8 @@ def test_cores_and_ram_may_be_named_too():
         "L4 RAM 64GB",
         "L4 24GB, 0 cores",
         "L4 24GB, fast",
+        "99999999999x L4 24GB",
+        "4x L4 99999999999999999999GB",
     ],
 )
 def test_words_that_name_no_machine_are_told(text):

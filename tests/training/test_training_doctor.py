@@ -232,15 +232,33 @@ def test_data_that_is_gone_is_told(run, doctor, tmp_path):
 
 
 def test_a_finished_run_is_told(run, doctor):
-    content = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(content | {"finished": True}))
-    assert doctor(run)[1]["verdict"].startswith("the run is finished, after 5 updates")
-    flip(run / "checkpoint-5/model.safetensors")
-    assert doctor(run)[1]["verdict"].startswith("going on begins after update 4")
+    chosen = json.loads((run / "config.json").read_text())
+    own = {"output_dir": str(run), "resume_from_checkpoint": "auto"}
+    chosen["training"] |= own
+    path = run.parent / "config.json"
+    path.write_text(json.dumps(chosen))
+    train_classifier(load_settings(path))
+    assert doctor(run)[1]["verdict"].startswith("the run is finished, after 6 updates")
+    flip(run / "checkpoint-6/model.safetensors")
+    assert doctor(run)[1]["verdict"].startswith("going on begins after update 5")
     for folder in run.glob("checkpoint-*"):
         shutil.rmtree(folder)
     code, found, _ = doctor(run)
     assert (code, found["verdict"][:23]) == (0, "the run is finished; it")
+
+
+def test_a_finished_run_whose_end_is_gone_goes_on_from_before_it(run, doctor):
+    content = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(content | {"finished": True}))
+    code, found, _ = doctor(run)
+    assert code == 0
+    assert "going on begins after update 5 of 6" in found["verdict"]
+
+
+def test_a_best_model_that_is_lost_is_told(run, doctor):
+    shutil.rmtree(run / "best_model")
+    _, found, _ = doctor(run)
+    assert any("is missing or damaged: the next validated one" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize("name", ["run/best_model", "nowhere"])

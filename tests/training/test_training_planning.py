@@ -35,7 +35,7 @@ TINY = {
 }  # fmt: skip
 SIZES = Sizes(
     processes=4, films_per_update=256, updates_per_epoch=100, updates=2000, validations=20,
-    validation_films=3000, parameters=10**8, trained=10**8, weight_bytes=4 * 10**8,
+    validation_films=3000, validated_kinds=1, parameters=10**8, trained=10**8, weight_bytes=4 * 10**8,
     checkpoint_bytes=12 * 10**8, disk_bytes=8 * 10**9, waiting_batches=64,
 )  # fmt: skip
 TRIAL = Trial(6, 3.6, 0.01, 2**20, 8 * GIBIBYTE, None)
@@ -99,6 +99,44 @@ def test_time_is_that_of_updates_and_validations():
     assert training_hours(SIZES, TRIAL) == pytest.approx(expected)
 
 
+def test_weights_and_their_average_are_validated_both():
+    alone = training_hours(dataclasses.replace(SIZES, validations=0), TRIAL)
+    once = training_hours(SIZES, TRIAL) - alone
+    both = training_hours(dataclasses.replace(SIZES, validated_kinds=2), TRIAL) - alone
+    assert both == pytest.approx(2 * once)
+
+
+def test_a_trial_of_a_batch_without_a_finite_loss_leaves_the_weights(workspace, tmp_path):
+    job = job_of(workspace, tmp_path)
+    before = {name: value.clone() for name, value in job.module.state_dict().items()}
+    plain, calls = job.module.forward, []
+
+    def forward(*given):
+        outputs = plain(*given)
+        calls.append(1)
+        return {**outputs, "loss": outputs["loss"] * float("nan")} if len(calls) == 2 else outputs
+
+    job.module.forward = forward
+    try_updates(job, training_batches(job), updates=2)
+    assert all(torch.equal(value, before[name]) for name, value in job.module.state_dict().items())
+
+
+def test_a_budget_shorter_than_an_update_with_its_validation_says_how_long_both_take(workspace, tmp_path):
+    job = job_of(workspace, tmp_path, **{"training.budget_hours": 60 / 3600})
+    job = dataclasses.replace(job, validation_films=20_000)
+    with pytest.raises(SettingsError) as told:
+        budgeted(job, training_batches(job), dataclasses.replace(TRIAL, seconds_per_update=0.5))
+    assert "found 60 s, expected more than 8 min, which one update and its validation take" in str(told.value)
+
+
+def test_a_budget_of_another_machine_is_refused(workspace, tmp_path, capsys):
+    words = ["plan", "classify", "--workspace", str(workspace), "--output_dir", str(tmp_path / "run")]
+    words += [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--assume", "4x L4 24GB", "--budget", "2h"])
+    assert "can only be measured on that machine" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_budget_is_used_and_not_exceeded():
     for hours in (0.5, 2.0, 7.3):
         updates = updates_within(hours, SIZES, TRIAL)
@@ -142,7 +180,7 @@ def test_a_run_that_goes_on_keeps_its_number_of_updates(workspace, tmp_path):
 
 def test_a_budget_of_nothing_is_refused(workspace, tmp_path):
     job = job_of(workspace, tmp_path, **{"training.budget_hours": 1e-6})
-    with pytest.raises(SettingsError, match="which one update takes"):
+    with pytest.raises(SettingsError, match="which one update and its validation take"):
         budgeted(job, training_batches(job), TRIAL)
 
 

@@ -160,7 +160,11 @@ def test_questions_of_a_study_with_several_films_count_once(workspace, tmp_path)
             "/src/train_mimic_cxr.py --set data.workspace=w --set model.pretrained=/w.pth --epochs 3",
             "python train_mimic_cxr.py --set data.workspace=PATH --set model.pretrained=PATH --epochs 3",
         ),
-        ("cxrkit demo --data ../films --hub_model_id a/b", "cxrkit demo --data PATH --hub_model_id a/b"),
+        ("cxrkit demo --data ../films --hub_model_id a/b", "cxrkit demo --data PATH"),
+        (
+            "cxrkit train vqa --wandb_project mine --set wandb.name=x --set=training.hub_push=end --epochs 2",
+            "cxrkit train vqa --epochs 2",
+        ),
         ("/usr/lib/pytest/__main__.py.txt -q", None),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from wandb_file import configuration, history, records
 
 from cxrkit.config import load_settings
+from cxrkit.errors import SettingsError
 from cxrkit.training.classify import train_classifier
 from cxrkit.training.tracking import Tracking, open_trackers, trackers
 from cxrkit.training.tracking.data_use import sendable, sendable_settings
@@ -45,9 +46,9 @@ def settings_of(workspace, run_dir, **more):
 
 @pytest.fixture(scope="module")
 def run_dir(offline, workspace, tmp_path_factory) -> Path:
-    """A run that was stopped half way and gone on with, both tracked offline."""
+    """A run that is tracked offline."""
     folder = tmp_path_factory.mktemp("tracked") / "first-run"
-    train_classifier(settings_of(workspace, folder, **{"training.max_steps": 4}))
+    train_classifier(settings_of(workspace, folder))
     return folder
 
 
@@ -85,7 +86,8 @@ def test_nothing_else_leaves_the_machine(run_dir, workspace, synthetic_root):
     runs = [record.run for record in records(path) if record.WhichOneof("record_type") == "run"]
     assert {(run.host, run.git.remote_url) for run in runs} == {("", "")}
     kinds = {record.WhichOneof("record_type") for record in records(path)}
-    assert kinds & {"output", "output_raw", "artifact", "tbrecord", "environment"} == set()
+    assert kinds & {"output", "output_raw", "artifact", "tbrecord", "environment", "files"} == set()
+    assert not list(path.parent.glob("files/requirements.txt"))
     for line in history(path):
         assert all(math.isfinite(float(value)) for name, value in line.items() if name != "_wandb")
 
@@ -135,7 +137,14 @@ def test_rates_and_distance_from_the_average_are_logged(run_dir):
 
 @pytest.mark.parametrize(
     "name",
-    ["loss of p10000032", "s50414267", "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014", "study 50414267", ""],
+    [
+        "loss of p10000032",
+        "s50414267",
+        "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014",
+        "study 50414267",
+        "",
+        "the patient has a small left pleural effusion",
+    ],
 )
 def test_the_guard_keeps_identifiers(name, caplog):
     with caplog.at_level(logging.WARNING):
@@ -163,6 +172,36 @@ def test_settings_are_sent_without_paths(tmp_path):
     assert "model.pretrained" not in sent
     assert (sent["model.hidden_size"], sent["training.seed"]) == (chosen.model.hidden_size, 42)
     assert not any("/" in str(value) for value in sent.values())
+
+
+def test_settings_are_sent_without_names_that_people_give(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models/bert").mkdir(parents=True)
+    chosen = load_settings(
+        None, "vqa",
+        {
+            "model.text_encoder": "models/bert", "training.hub_model_id": "jane/secret",
+            "training.resume_from_checkpoint": "checkpoints/jane_doe/private-study/checkpoint-100",
+            "wandb.name": "jane", "training.lr_scheduler_type": "cosine",
+        },
+    )  # fmt: skip
+    sent = sendable_settings(chosen)
+    assert "jane" not in str(sent)
+    assert "bert" not in str(sent)
+    assert sent["training.lr_scheduler_type"] == "cosine"
+    other = load_settings(None, "vqa", {"model.text_encoder": "emilyalsentzer/Bio_ClinicalBERT"})
+    assert sendable_settings(other)["model.text_encoder"] == "emilyalsentzer/Bio_ClinicalBERT"
+
+
+@pytest.mark.parametrize("key", ["project", "name", "group", "tags"])
+@pytest.mark.parametrize(
+    "text", ["p10000032", "study 50414267", "Patient John Smith has edema", "/home/jane"]
+)
+def test_names_that_could_say_something_of_a_patient_are_refused(key, text, workspace, tmp_path):
+    more = {f"wandb.{key}": [text] if key == "tags" else text}
+    with pytest.raises(SettingsError, match=f"wandb.{key}"):
+        train_classifier(settings_of(workspace, tmp_path / "run", **more))
+    assert not (tmp_path / "run").exists()
 
 
 class Broken:

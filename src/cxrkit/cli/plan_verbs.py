@@ -1,6 +1,7 @@
 """`cxrkit plan vqa` and `cxrkit plan classify`: what a training would take, by some real updates."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -20,8 +21,8 @@ Assume: TypeAlias = Annotated[
     typer.Option(
         "--assume",
         metavar="MACHINE",
-        help='Another machine in words: "4x L4 24GB", "A100 80GB", "cpu"; batch and accumulation are '
-        "those that `cxrkit hardware` gives for it.",
+        help='Another machine in words: "4x L4 24GB", "A100 80GB, 16 cores", "cpu"; batch and accumulation '
+        "are those that `cxrkit hardware` gives for it.",
     ),
 ]
 Updates: TypeAlias = Annotated[int, typer.Option("--updates", min=1, help="Real updates that are timed.")]
@@ -95,6 +96,7 @@ def _plan(
 ) -> None:
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.config import load_settings
+    from cxrkit.errors import SettingsError
     from cxrkit.hardware import assumed_hardware, detect_hardware, planned_settings
 
     terminal, hardware = open_terminal(), None
@@ -102,7 +104,13 @@ def _plan(
         here = detect_hardware()
         hardware = assumed_hardware(assume, cores=here.cores, memory_bytes=here.memory_bytes)
         overrides = {key: choice.value for key, choice in planned_settings(hardware).items()} | overrides
+    elif len(detect_hardware().gpus) > 1:
+        # As many as the launch script would start here.
+        os.environ.setdefault("WORLD_SIZE", str(len(detect_hardware().gpus)))
     settings = load_settings(config, task, overrides)
+    if hardware is not None and settings.training.budget_hours is not None:
+        mistake = "--budget with --assume: how many updates fit can only be measured on that machine"
+        raise SettingsError("command line", [mistake])
     terminal.note(f"trying a few real updates of the {task} training; nothing is kept")
     forecast = _forecast(settings, hardware, updates)
     if as_json:

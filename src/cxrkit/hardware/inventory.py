@@ -55,7 +55,10 @@ def _memory_bytes() -> int | None:
 
 
 # Since Ampere (2020) NVIDIA's GPUs compute in bfloat16; the names of those before it.
-_BEFORE_AMPERE = re.compile(r"\b(P100|P40|P4|V100|T4|GTX|TITAN|RTX\s?20\d\d|QUADRO|K80|M60)\b", re.IGNORECASE)
+_BEFORE_AMPERE = re.compile(
+    r"\b(P100\b|P40\b|P4\b|V100|T4\b|GTX|TITAN|RTX\s?20\d\d|QUADRO|K80|M60)", re.IGNORECASE
+)
+MOST_GPUS, MOST_GIBIBYTES_OF_A_GPU = 1024, 1024
 _ASSUMED = re.compile(r"(?:(\d+)\s*x\s*)?((?:(?!\bRAM\b).)+?)\s+(\d+)\s*(?:GB|GIB)", re.IGNORECASE)
 _CORES = re.compile(r"(\d+)\s*(?:CPU\s*)?cores?", re.IGNORECASE)
 _RAM = re.compile(r"(?:RAM\s*)?(\d+)\s*(?:GB|GIB)(?:\s*RAM)?", re.IGNORECASE)
@@ -84,7 +87,7 @@ def assumed_hardware(text: str, *, cores: int, memory_bytes: int | None) -> Hard
             memory_bytes = int(match[1]) * GIBIBYTE
         else:
             raise _unreadable(text)
-    if cores == 0 or memory_bytes == 0:
+    if not 0 < cores < 10**6 or (memory_bytes is not None and not 0 < memory_bytes < 2**60):
         raise _unreadable(text)
     return Hardware(_assumed_gpus(gpus, text), cores, memory_bytes)
 
@@ -93,7 +96,11 @@ def _assumed_gpus(words: str, text: str) -> tuple[Gpu, ...]:
     if words.lower() == "cpu":
         return ()
     match = _ASSUMED.fullmatch(words)
-    if match is None or int(match[3]) == 0 or int(match[1] or 1) == 0:
+    if (
+        match is None
+        or not 0 < int(match[3]) <= MOST_GIBIBYTES_OF_A_GPU
+        or not 0 < int(match[1] or 1) <= MOST_GPUS
+    ):
         raise _unreadable(text)
     gpu = Gpu(match[2], int(match[3]) * GIBIBYTE, has_bf16=_BEFORE_AMPERE.search(match[2]) is None)
     return (gpu,) * int(match[1] or 1)

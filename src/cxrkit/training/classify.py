@@ -27,6 +27,7 @@ from cxrkit.training.publishing.hub import prepare_for_hub
 from cxrkit.training.resume import require_startable
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
+from cxrkit.training.tracking.data_use import require_sendable_names
 from cxrkit.training.validation import require_metric, validate_classifier
 from cxrkit.vocabulary import FINDINGS
 
@@ -48,6 +49,7 @@ def train_classifier(settings: ClassifySettings, *, progress: Progress | None = 
         DataLayoutError: no labelled film in a split.
     """
     require_metric("classify", settings.training.metric_for_best_model)
+    require_sendable_names(settings)
     prepare_for_hub(settings.training)
     require_startable(settings)
     return run_training(classifier_job(settings), progress)

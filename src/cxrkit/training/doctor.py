@@ -11,7 +11,17 @@ from typing import Any
 from cxrkit.config import Settings
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError, CxrkitError
-from cxrkit.training.checkpoints import MANIFEST, checkpoints_of, read_manifest, step_of, why_unusable
+from cxrkit.training.best_models import BestModels
+from cxrkit.training.checkpoints import (
+    MANIFEST,
+    checkpoints_of,
+    newest_whole,
+    read_manifest,
+    step_of,
+    why_unusable,
+)
+from cxrkit.training.engine import OWN_STATE
+from cxrkit.training.kept_models import describe_lost, lost_models
 from cxrkit.training.planning.budget import updates_begun_with
 from cxrkit.training.resume import AUTO, describe_run, find_checkpoint
 from cxrkit.training.run_folder import BEST_MODEL, RUN_FILE, read_run
@@ -101,7 +111,7 @@ def examine(run_dir: Path, settings: Settings) -> Diagnosis:
         checkpoints=tuple(_checkpoint(path, recorded["run"]) for path in checkpoints_of(run_dir)),
         models=tuple(_model(path) for path in models),
         leftovers=tuple(sorted([*run_dir.glob(".checkpoint-*.part"), *run_dir.glob(f"{BEST_MODEL}*.new")])),
-        notes=(*notes, *_versions(recorded), *warnings),
+        notes=(*notes, *_versions(recorded), *_lost(run_dir, recorded["run"]), *warnings),
         verdict=verdict,
         refusal=refusal,
     )
@@ -160,9 +170,26 @@ def _verdict(settings: Settings, fingerprint: str, is_finished: bool) -> tuple[s
     if checkpoint is None:
         return "going on begins anew: there is no checkpoint yet", None
     step, last = step_of(checkpoint), _last_update(checkpoint)
-    if is_finished and checkpoint == checkpoints_of(settings.training.output_dir)[0]:
+    patience = settings.training.early_stopping_patience
+    if is_finished and (step >= last or 0 < patience <= _without_better(checkpoint)):
         return f"the run is finished, after {step:,} updates: going on gives its best model again", None
     return f"going on begins after update {step:,} of {last:,}, from {checkpoint.name}", None
+
+
+def _without_better(checkpoint: Path) -> int:
+    own = json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))
+    return int(own["best"]["without_better"])
+
+
+def _lost(run_dir: Path, run: dict[str, Any]) -> list[str]:
+    """Says which of the models that the newest whole checkpoint says were kept are not there."""
+    checkpoint, _ = newest_whole(run_dir, run)
+    if checkpoint is None:
+        return []
+    best = BestModels("loss", keep=lambda *_: None)
+    best.load(json.loads((checkpoint / OWN_STATE).read_text(encoding="utf-8"))["best"])
+    lost = lost_models(run_dir, best.best, mend=False)
+    return [describe_lost(run_dir, place, best.best[place]) for place in lost]
 
 
 def _last_update(checkpoint: Path) -> int:

@@ -38,6 +38,7 @@ from cxrkit.training.resume import require_startable
 from cxrkit.training.run import run_training
 from cxrkit.training.run_folder import TrainedRun
 from cxrkit.training.source_mixing import FollowSteps, SourceMixing
+from cxrkit.training.tracking.data_use import require_sendable_names
 from cxrkit.training.validation import require_metric, validate_vqa
 
 
@@ -56,6 +57,7 @@ def train_vqa(settings: VQASettings, *, progress: Progress | None = None) -> Tra
         DataLayoutError: no question passes the filters.
     """
     require_metric("vqa", settings.training.metric_for_best_model)
+    require_sendable_names(settings)
     prepare_for_hub(settings.training)
     require_startable(settings)
     return run_training(vqa_job(settings), progress)

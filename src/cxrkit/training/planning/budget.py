@@ -73,15 +73,15 @@ def budgeted(job: Job, loader: DataLoader[Any], trial: Trial) -> Job:
     hours = job.settings.training.budget_hours
     if hours is None:
         return job
-    updates = updates_within(hours * USED, sizes_of(job, loader, processes()), trial)
+    sizes = sizes_of(job, loader, processes())
+    updates = updates_within(hours * USED, sizes, trial)
     if updates < 1:
-        raise SettingsError(
-            "training",
-            [
-                f"training.budget_hours: found {duration(hours)}, expected more than "
-                f"{duration(trial.seconds_per_update / 3600 / USED)}, which one update takes"
-            ],
+        least = training_hours(dataclasses.replace(sizes, updates=1, validations=1), trial) / USED
+        mistake = (
+            f"training.budget_hours: found {duration(hours)}, expected more than {duration(least)}, "
+            "which one update and its validation take"
         )
+        raise SettingsError("training", [mistake])
     logger.info(
         "%d updates fit into %s: %.2f s each by %d real ones, %.0f %% left free",
         updates, duration(hours), trial.seconds_per_update, trial.updates, 100 * (1 - USED),

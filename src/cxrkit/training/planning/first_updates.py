@@ -47,12 +47,12 @@ class TellForecast(TrainerCallback):
             CxrkitError: there is none.
         """
         run_dir = self.settings.training.output_dir
-        needed, room = self.sizes.checkpoint_bytes + self.sizes.weight_bytes, find_room(run_dir)
-        if room.disk_bytes < needed:
+        needed, free = self.sizes.checkpoint_bytes + self.sizes.weight_bytes, find_room(run_dir).disk_bytes
+        if free is not None and free < needed:
             raise CxrkitError(
                 "the disk has no room for a checkpoint and a best model",
                 expected=f"{gibibytes(needed)} free",
-                found=f"{gibibytes(room.disk_bytes)} free in {run_dir}",
+                found=f"{gibibytes(free)} free in {run_dir}",
                 next_step="make room, or name a larger disk with --output_dir",
             )
 

@@ -57,7 +57,8 @@ def make_forecast(
 def training_hours(sizes: Sizes, trial: Trial) -> float:
     """Gives the hours of a training: its updates, and its validations at a third of the time per film."""
     per_film = trial.seconds_per_update / sizes.films_per_update
-    validation = sizes.validations * sizes.validation_films * per_film * sizes.processes * FORWARD_SHARE
+    films = sizes.validations * sizes.validation_films * sizes.validated_kinds
+    validation = films * per_film * sizes.processes * FORWARD_SHARE
     return (sizes.updates * trial.seconds_per_update + validation) / 3600
 
 
@@ -96,11 +97,12 @@ def _updates(settings: Settings, sizes: Sizes) -> Choice:
 def _hours(hours: float | None, sizes: Sizes, trial: Trial) -> Choice:
     if hours is None:
         return Choice("unknown", "the time of another machine's updates can only be measured there")
+    twice = ", twice: the weights and their average" if sizes.validated_kinds > 1 else ""
     return Choice(
         duration(hours),
         f"{trial.seconds_per_update:.2f} s per update, median of {trial.updates} real ones, "
         f"{trial.data_wait_share:.0%} of it waiting for films; {sizes.validations:,} validations of "
-        f"{sizes.validation_films:,} films",
+        f"{sizes.validation_films:,} films{twice}",
     )
 
 
@@ -153,16 +155,18 @@ def _too_much(settings: Settings, estimate: MemoryEstimate, gpu_bytes: int) -> s
 
 def _checkpoints(settings: Settings, sizes: Sizes, room: Room, warnings: list[str]) -> Choice:
     keep = settings.training.save_total_limit
-    if sizes.disk_bytes > room.disk_bytes:
+    free = "the free disk of that machine is unknown"
+    if room.disk_bytes is not None:
+        free = f"{gibibytes(room.disk_bytes)} are free"
+    if room.disk_bytes is not None and sizes.disk_bytes > room.disk_bytes:
         warnings.append(
             f"checkpoints and best models take up to {gibibytes(sizes.disk_bytes)}, "
-            f"{gibibytes(room.disk_bytes)} are free: lower training.save_total_limit ({keep}), or name a "
+            f"{free}: lower training.save_total_limit ({keep}), or name a "
             "larger disk with --output_dir"
         )
     return Choice(
         gibibytes(sizes.disk_bytes),
-        f"at most: {keep + 1} of {gibibytes(sizes.checkpoint_bytes)} and the best models; "
-        f"{gibibytes(room.disk_bytes)} are free",
+        f"at most: {keep + 1} of {gibibytes(sizes.checkpoint_bytes)} and the best models; {free}",
     )
 
 
@@ -188,5 +192,5 @@ def _strategy(settings: Settings, sizes: Sizes, hardware: Hardware | None) -> Ch
     if uses_deepspeed(settings):
         return Choice(strategy(settings), f"{sizes.processes} processes share gradients and optimizer")
     return Choice(
-        "DDP" if sizes.processes > 1 else "one process", f"{sizes.processes} process(es) were started"
+        "DDP" if sizes.processes > 1 else "one process", f"{sizes.processes} process(es) share an update"
     )

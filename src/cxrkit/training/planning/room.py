@@ -14,18 +14,16 @@ class Room:
     """Free bytes.
 
     Attributes:
-        disk_bytes: where the run's folder is or will be.
+        disk_bytes: where the run's folder is or will be; None for a machine that is only described.
         shared_bytes: for batches on their way from the loading processes; None where there is no such place.
         gpu_bytes: of the smallest GPU, all of it; None without one.
         gpu_name: of that GPU.
-        is_this_machine: False for one that was only described.
     """
 
-    disk_bytes: int
+    disk_bytes: int | None
     shared_bytes: int | None
     gpu_bytes: int | None
     gpu_name: str
-    is_this_machine: bool = True
 
 
 def find_room(run_dir: Path, hardware: Hardware | None = None) -> Room:
@@ -39,9 +37,12 @@ def find_room(run_dir: Path, hardware: Hardware | None = None) -> Room:
     found = hardware or detect_hardware()
     smallest = min(found.gpus, key=lambda gpu: gpu.memory_bytes, default=None)
     return Room(
-        disk_bytes=shutil.disk_usage(existing).free,
-        shared_bytes=shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None,
+        disk_bytes=shutil.disk_usage(existing).free if hardware is None else None,
+        shared_bytes=_shared_bytes() if hardware is None else None,
         gpu_bytes=None if smallest is None else smallest.memory_bytes,
         gpu_name="" if smallest is None else smallest.name,
-        is_this_machine=hardware is None,
     )
+
+
+def _shared_bytes() -> int | None:
+    return shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None

@@ -24,7 +24,8 @@ class Sizes:
         updates_per_epoch: in one pass over the training films.
         updates: of the whole training.
         validations: of the whole training, the one at the end included.
-        validation_films: in each of them.
+        validation_films: in each of them, for each kind of weights.
+        validated_kinds: of weights: the raw ones, and their average where there is one.
         parameters: weights of the network.
         trained: those with a gradient.
         weight_bytes: of weights and running statistics.
@@ -39,6 +40,7 @@ class Sizes:
     updates: int
     validations: int
     validation_films: int
+    validated_kinds: int
     parameters: int
     trained: int
     weight_bytes: int
@@ -72,6 +74,7 @@ def sizes_of(job: Job, loader: DataLoader[Any], processes: int) -> Sizes:
         updates=updates,
         validations=-(-updates // eval_steps),
         validation_films=job.validation_films,
+        validated_kinds=kinds,
         parameters=sum(value.numel() for value in weights),
         trained=trained,
         weight_bytes=weight_bytes,

@@ -96,8 +96,10 @@ def _timed(
             with kept.counting(once=not seconds):
                 loss = _loss(job, module, to_device(batch, device), device)
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), job.settings.training.max_grad_norm)
-        optimizer.step()
+        norm = torch.nn.utils.clip_grad_norm_(module.parameters(), job.settings.training.max_grad_norm)
+        # Even with a learning rate of 0 a gradient that is not finite would make the weights so.
+        if torch.isfinite(norm):
+            optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":
             torch.cuda.synchronize()

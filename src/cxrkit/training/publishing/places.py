@@ -23,6 +23,9 @@ _PLACEHOLDERS = {
     "--resume_from_checkpoint": "auto",
 }
 ANY_PLACE = "PATH"
+# Where tracking and the hub are told to go says nothing about the model.
+_UNSAID = frozenset({"--wandb_project", "--hub_model_id"})
+_UNSAID_KEYS = ("wandb.", "deepspeed.", "training.hub_", "training.resume_from_checkpoint")
 
 
 def is_place(text: str) -> bool:
@@ -91,7 +94,7 @@ def command_without_places(words: Sequence[str]) -> str | None:
     if program is None:
         return None
     shown, option = [program], ""
-    for word in words[1:]:
+    for word in _said(words[1:]):
         name, equals, value = word.partition("=")
         if word.startswith("--"):
             option = name
@@ -100,6 +103,21 @@ def command_without_places(words: Sequence[str]) -> str | None:
             shown.append(_value(option, word))
             option = ""
     return " ".join(shown)
+
+
+def _said(words: Sequence[str]) -> list[str]:
+    """Gives the words without the options, with their values, that nobody else needs to know."""
+    said: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        value = value if equals else (rest[0] if rest else "")
+        if name in _UNSAID or (name == "--set" and value.startswith(_UNSAID_KEYS)):
+            rest = rest if equals else rest[1:]
+        else:
+            said.append(word)
+    return said
 
 
 def _value(option: str, value: str) -> str:

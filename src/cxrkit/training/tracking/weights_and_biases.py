@@ -74,6 +74,7 @@ def _only_numbers() -> Any:
         silent=True,
         x_disable_meta=True,
         x_disable_machine_info=True,
+        x_save_requirements=False,
     )
 
 
