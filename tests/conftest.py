@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# Tests share a machine with others: how long an example takes says nothing.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 PATIENTS, IMAGE_SIZE, STORE_SIZE = 24, 192, 96
 
 
