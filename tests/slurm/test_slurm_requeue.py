@@ -153,12 +153,12 @@ def test_a_cancelled_job_saves_and_stays_away(project, workspace, tmp_path):
     # SLURM tells every process of the job, those that load films too.
     loading = ("--set", "training.dataloader_num_workers=2")
     job = submit("classify", project, workspace, tmp_path / "run", 1_000_000, settings=loading)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not (tmp_path / "run/metrics.jsonl").is_file():
         assert time.monotonic() < until
         time.sleep(0.2)
     subprocess.run(["scancel", job], check=True)
-    assert wait_for_end(job, 90)["JobState"] == "CANCELLED"
+    assert wait_for_end(job, 240)["JobState"] == "CANCELLED"
     while not list((tmp_path / "run").glob("checkpoint-*/manifest.json")):
         assert time.monotonic() < until + 60
         time.sleep(0.2)
