@@ -55,8 +55,8 @@ def project(tmp_path, workspace):
     return folder
 
 
-def options(task, workspace, run_dir, steps):
-    chosen = COMMON | TASKS[task][2] | {"training.max_steps": steps}
+def options(task, workspace, run_dir, steps, **more):
+    chosen = COMMON | TASKS[task][2] | {"training.max_steps": steps} | more
     words = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
     return [
         "--skip_data_check", "--workspace", str(workspace), "--output_dir", str(run_dir), *words,
@@ -151,12 +151,13 @@ def test_a_job_that_runs_out_of_time_twice_ends_as_the_unbroken_run(task, projec
 
 def test_a_cancelled_job_saves_and_stays_away(project, workspace, tmp_path):
     # SLURM tells every process of the job, those that load films too.
-    loading = ("--set", "training.dataloader_num_workers=2")
-    job = submit("classify", project, workspace, tmp_path / "run", 1_000_000, settings=loading)
+    loading = {"training.dataloader_num_workers": 2}
+    job = submit("classify", project, workspace, tmp_path / "run", 1_000_000, **loading)
     until = time.monotonic() + 240
     while not (tmp_path / "run/metrics.jsonl").is_file():
         assert time.monotonic() < until
-        time.sleep(0.2)
+        assert shown(job)["JobState"] in ("PENDING", "RUNNING"), (project / f"logs/train_{job}.out").read_text()
+        time.sleep(0.5)
     subprocess.run(["scancel", job], check=True)
     assert wait_for_end(job, 240)["JobState"] == "CANCELLED"
     while not list((tmp_path / "run").glob("checkpoint-*/manifest.json")):
