@@ -72,7 +72,8 @@ def run_training(job: Job, progress: Progress | None = None) -> TrainedRun:
         job.settings.training.silent_process_seconds,
         is_ending=lambda: stop.signal_name is not None,
     )
-    with watch.watching():
+    # A launcher ends the others when one died: they listen until they have named it.
+    with stop.listening(), watch.watching():
         job = within_budget(job)
         trainer, checkpoint = _begin(job, stop, progress)
         trained = _train_and_close(trainer, checkpoint, job, stop)
@@ -105,17 +106,16 @@ def _train_and_close(
     training = job.settings.training
     publisher = Publisher(trainer.run_dir, training, trainer.outcome.best)
     trainer.add_callback(publisher)
-    with stop.listening():
-        with closing(trainer.outcome.tracking), closing(publisher):
-            with fixed_order(training.deterministic):
-                _train(trainer, checkpoint, training.early_stopping_patience)
-            if not stop.stopped:
-                trained = _finish(trainer.run_dir, trainer)
-                if trainer.is_world_process_zero():
-                    publisher.finish()
-                return trained
-        # The first process to end has all others ended by the launcher: the trackers' work must be done.
-        trainer.accelerator.wait_for_everyone()
+    with closing(trainer.outcome.tracking), closing(publisher):
+        with fixed_order(training.deterministic):
+            _train(trainer, checkpoint, training.early_stopping_patience)
+        if not stop.stopped:
+            trained = _finish(trainer.run_dir, trainer)
+            if trainer.is_world_process_zero():
+                publisher.finish()
+            return trained
+    # The first process to end has all others ended by the launcher: the trackers' work must be done.
+    trainer.accelerator.wait_for_everyone()
     return None
 
 
