@@ -74,7 +74,7 @@ def test_set_heads_equal_scikit_learn(vqa_table, report, head):
 
 
 def test_report_holds_what_the_artifact_promises(report):
-    assert report["schema_version"] == 3
+    assert report["schema_version"] == 4
     assert (report["task"], report["split"], report["graph_source"]) == ("vqa", "test", "predicted")
     assert (report["n_questions"], report["n_studies"], report["n_patients"]) == (120, 24, 12)
     assert (report["n_free_text_not_scored"], report["n_masked"]) == (7, 2)

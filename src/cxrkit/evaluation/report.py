@@ -9,7 +9,7 @@ from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
 from cxrkit.version import __version__
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 REPORT_FILE = "evaluation_report.json"
 
 

@@ -11,7 +11,7 @@ from cxrkit.vocabulary import FINDINGS, REGIONS
 
 Task: TypeAlias = Literal["vqa", "classify", "vqa_graph"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 METADATA_KEY = b"cxrkit"
 
 _BOXES: pa.DataType = pa.list_(pa.list_(pa.float32()))

@@ -1,0 +1,27 @@
+"""What every figure of a report means, in words."""
+
+from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
+from cxrkit.evaluation.definitions.conditions import CONDITIONS
+from cxrkit.evaluation.definitions.definition import Definition
+from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
+from cxrkit.evaluation.definitions.heads import CLASSIFIER, GROUNDING, RADIOLOGIST, SCENE_GRAPH
+from cxrkit.evaluation.definitions.scene_graph import SCENE_GRAPH_METRICS
+from cxrkit.evaluation.definitions.shown import HEADLINE_METRICS, TYPE_METRICS
+from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
+
+__all__ = [
+    "CLASSIFIER",
+    "CONDITIONS",
+    "DEFINITIONS",
+    "GROUNDING",
+    "HEADLINE_METRICS",
+    "MIN_POSITIVE_STUDIES",
+    "RADIOLOGIST",
+    "SCENE_GRAPH",
+    "TYPE_METRICS",
+    "Definition",
+]
+
+DEFINITIONS: dict[str, Definition] = {
+    entry.name: entry for entry in (*ANSWER_METRICS, *SPATIAL_METRICS, *SCENE_GRAPH_METRICS, *FINDING_METRICS)
+}

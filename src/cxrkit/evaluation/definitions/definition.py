@@ -1,0 +1,20 @@
+"""What a figure of a report means, in words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric of the report.
+
+    Attributes:
+        name: its identifier.
+        title: what tables call it.
+        text: how it is computed, its range, its chance level.
+        undefined_when: when it has no value.
+    """
+
+    name: str
+    title: str
+    text: str
+    undefined_when: str
