@@ -75,6 +75,15 @@ def test_every_verb_explains_itself(verb, capsys):
     assert "Usage: cxrkit" in out
 
 
+@pytest.mark.parametrize("verb", [[], *VERBS, ["config", "show"]], ids=" ".join)
+def test_help_is_whole_at_80_columns(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run([*verb, "--help"], capsys)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert not re.search(r"[a-z]\.\.\.$|…", out, re.MULTILINE)
+
+
 def test_version(capsys):
     code, out, _ = run(["--version"], capsys)
     assert (code, out.split()[0]) == (0, "cxrkit")

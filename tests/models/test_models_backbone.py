@@ -222,6 +222,18 @@ def test_an_empty_file_is_told(tmp_path):
         create_backbone("resnet10t", str(tmp_path / "weights.pth"))
 
 
+def test_a_file_of_code_is_refused_without_advice_to_run_it(tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"\x80\x02c__builtin__\neval\n.")
+    with pytest.raises(WeightsError, match="without running code") as caught:
+        create_backbone("resnet10t", str(tmp_path / "weights.pth"))
+    assert "weights_only" not in str(caught.value)
+
+
+def test_weights_that_nobody_publishes_are_told():
+    with pytest.raises(WeightsError, match="no published weights of internimage_nano"):
+        create_backbone("internimage_nano", True)
+
+
 def test_a_head_of_other_classes_is_no_reason_to_refuse(tmp_path):
     donor = timm.create_model("resnet10t", num_classes=7)
     save_file(donor.state_dict(), tmp_path / "weights.safetensors")

@@ -6,7 +6,7 @@ import typer
 
 from cxrkit.cli.options import Assignments, ConfigFile, collect_overrides
 
-app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app = typer.Typer(help="Look at the settings.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()

@@ -42,7 +42,7 @@ def synth(
         bool, typer.Option("--list_defects", help="Print the defects that can be planted.")
     ] = False,
 ) -> None:
-    """Write a synthetic data set in the exact layout of the two real ones."""
+    """Write a synthetic data set in the layout of the real ones."""
     if output is None and not list_defects:
         raise typer.BadParameter("missing: the folder to write to", param_hint="OUT")
     from cxrkit.cli.tables import rows_table, synthetic_table
@@ -86,9 +86,10 @@ def prepare(
     ] = False,
     assignments: Assignments = None,
 ) -> None:
-    """Read both data sets once and write the workspace: index, images, fingerprint.
+    """Read both data sets once and write the workspace.
 
-    Interrupted at any moment, it goes on where it was when started again.
+    The workspace holds the index, the images and their fingerprint. Interrupted at any moment, it goes on
+    where it was when started again.
     """
     from cxrkit.cli.qba_report import report_questions_only
     from cxrkit.cli.terminal import open_terminal
@@ -119,6 +120,10 @@ def prepare(
             announce=bars.announce,
         )
     _show_prepared(summary, terminal)
+    if config is not None:
+        named = data_options(mimic_cxr_path, mimic_qa_path, workspace)
+        terminal.say(f"next: {shlex.join(['cxrkit', 'analyze', '--config', str(config), *named])}")
+        return
     paths = (settings.data.mimic_cxr_jpg_path, given_path(settings.data.mimic_ext_cxr_qba_path))
     terminal.say(_analyze_next(*paths, settings.data.workspace))
 
@@ -152,7 +157,10 @@ def analyze(
     ] = None,
     assignments: Assignments = None,
 ) -> None:
-    """Look whether the data is ready, what is in it and what is biased; prepare it first if needed."""
+    """Say whether the data is ready, what is in it and what is biased.
+
+    What is not prepared yet is prepared first.
+    """
     from cxrkit.cli.tables import prepared_table
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import open_workspace

@@ -16,7 +16,10 @@ def demo(
     ] = Path("demo_output"),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of data and training.")] = 0,
 ) -> None:
-    """Write data, prepare, analyze, train two small models, evaluate both and show the report."""
+    """Show the whole pipeline with two small models.
+
+    Writes data, prepares and analyzes it, trains both models, evaluates them and writes the report.
+    """
     from cxrkit.cli.tables import headline_table, seconds_table
     from cxrkit.cli.terminal import open_terminal
 

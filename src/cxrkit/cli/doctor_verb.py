@@ -30,10 +30,10 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
     assignments: options.Assignments = None,
 ) -> None:
-    """Tell which checkpoints of a run are whole, what going on would do, and what differs from now.
+    """Tell which checkpoints are whole, and what resuming would do.
 
-    Without --config, the run's own settings are those it would be gone on with. Ends with 2 when going on is
-    refused or a best model is damaged. Nothing is changed.
+    Shown as well is what differs from now. Without --config, the run's own settings are those it would be
+    gone on with. Ends with 2 when going on is refused or a best model is damaged. Nothing is changed.
     """
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.config import load_settings

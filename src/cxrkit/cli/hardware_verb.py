@@ -19,7 +19,7 @@ def hardware(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Show what this machine has, and what is chosen because of it, each with its reason."""
+    """Show what this machine has, and what is chosen because of it."""
     from cxrkit.hardware import Choice, assumed_hardware, choose_device, detect_hardware, make_plan
     from cxrkit.hardware.box import as_json as json_values
     from cxrkit.hardware.box import draw_box

@@ -30,6 +30,8 @@ app = typer.Typer(
     help="Train, evaluate and question chest X-ray models on MIMIC-CXR.",
     no_args_is_help=True,
     add_completion=False,
+    # The boxed form cuts keys and paths at 80 columns; the plain one wraps them.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -27,7 +27,11 @@ Assume: TypeAlias = Annotated[
 ]
 Updates: TypeAlias = Annotated[int, typer.Option("--updates", min=1, help="Real updates that are timed.")]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="As one JSON object.")]
-app = typer.Typer(help="Tell what a training would take: updates, hours, memory, disk.", no_args_is_help=True)
+app = typer.Typer(
+    help="Tell what a training would take: updates, hours, memory, disk.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.command()

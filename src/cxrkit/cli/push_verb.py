@@ -32,7 +32,10 @@ def push(
         ),
     ] = None,
 ) -> None:
-    """Write hub_upload with its model card, and upload it to a private repository."""
+    """Upload a model with its card to a private repository.
+
+    What is uploaded stands in the folder hub_upload of the run.
+    """
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.training.publishing.hub import Repository, require_hub_name, upload
     from cxrkit.training.publishing.published_files import require_published_files

@@ -23,7 +23,7 @@ ANALYSIS_OPTIONS = {
     "data.analysis_dir": "--output_dir",
 }
 ANALYSIS_KEYS = ("data.image_store_size", "data.quality_grade", "data.view_filter")
-app = typer.Typer(help="Train a model.", no_args_is_help=True)
+app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()

@@ -42,7 +42,10 @@ def verify(
     ] = None,
     assignments: Assignments = None,
 ) -> None:
-    """Check every byte of the workspace, or with --raw of the data sets; exit code 1 when one is damaged."""
+    """Check every byte of the workspace, or of the data sets (--raw).
+
+    Ends with exit code 1 when one is damaged.
+    """
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.config import load_settings
 

@@ -89,7 +89,9 @@ def _build(name: str, pretrained: bool, image_size: int | None, arguments: dict[
 def _cached_source(name: str) -> dict[str, Any]:
     """Gives where published weights lie on this machine when the hub cannot be asked; else nothing."""
     published = timm.get_pretrained_cfg(name)
-    if published is None or published.hf_hub_id is None or hub_is_reachable():
+    if published is None or not published.has_weights:
+        raise _unpublished(name)
+    if published.hf_hub_id is None or hub_is_reachable():
         return {}
     names = (published.hf_hub_filename,) if published.hf_hub_filename else HUB_FILES
     repository = published.hf_hub_id
@@ -97,6 +99,15 @@ def _cached_source(name: str) -> dict[str, Any]:
     if cached is None:
         raise _unavailable(name, f"no connection to the hub, and {repository} is not in the cache")
     return {"pretrained_cfg_overlay": {"file": str(cached)}}
+
+
+def _unpublished(name: str) -> WeightsError:
+    return WeightsError(
+        f"there are no published weights of {name}",
+        expected="a backbone whose weights timm publishes, or a local file that fits",
+        found="timm names no source of weights for it",
+        next_step="--set model.pretrained=/path/to/weights.safetensors, or false for random weights",
+    )
 
 
 def _unavailable(name: str, reason: str) -> WeightsError:

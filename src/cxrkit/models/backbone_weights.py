@@ -100,6 +100,9 @@ def _of_file(path: Path, name: str) -> State:
         state = load_state_dict(str(path), weights_only=True)
     except BUILDING_ERRORS as error:
         reason = str(error).strip().splitlines()
+        # PyTorch's own words advise to run the file's code.
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+            reason = ["no weights in it that can be read without running code"]
         raise WeightsError(
             f"the pretrained weights of {name} cannot be loaded",
             expected="a safetensors file, or a state dict written by torch.save",

@@ -197,12 +197,14 @@ def _train(trainer: CxrkitTrainer, checkpoint: Path | None, patience: int) -> No
     _find_kept_models(trainer)
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
     cut_logs(trainer.run_dir, state.global_step)
-    logger.info("going on from %s, update %d of %d", checkpoint, state.global_step, state.max_steps)
+    place = (checkpoint, state.global_step, state.max_steps)
     if state.global_step >= state.max_steps or 0 < patience <= trainer.outcome.best.without_better:
+        logger.info("nothing left to train: %s is at update %d of %d", *place)
         state.is_world_process_zero = trainer.is_world_process_zero()
         trainer.state = state
         trainer.load_weights_of(checkpoint)
         return
+    logger.info("going on from %s, update %d of %d", *place)
     trainer.train(resume_from_checkpoint=str(checkpoint))
 
 
