@@ -214,8 +214,9 @@ def test_several_label_policies_are_trained_and_put_side_by_side(call, workspace
         kept = json.loads((tmp_path / f"runs/{policy}/best_model/config.json").read_text())
         assert kept["label_policy"] == policy
     lines = (tmp_path / "runs/label_policies.csv").read_text().splitlines()
-    assert lines[0] == "figure,zeros,blank_ignore"
-    assert len(lines) == 1 + 2 + 14
+    assert lines[0] == "figure,label_policy,value,interval_low,interval_high"
+    assert len(lines) == 1 + 2 + 1 + 2 * 14
+    assert all(len(line.split(",")) == 5 for line in lines)
     assert "blank and -1 count as 0 for every policy" in out
     for wrong, told in (("zeros,zeros", "named twice"), ("zeros,nones", "label_policy")):
         code, _, err = call(*words, "--output_dir", "more", "--label_policies", wrong)

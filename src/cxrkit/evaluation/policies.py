@@ -13,7 +13,7 @@ from cxrkit.evaluation.classification_scores import study_rows
 from cxrkit.evaluation.definitions import CLASSIFIER
 from cxrkit.evaluation.finding_metrics import StudyRows
 from cxrkit.evaluation.head_metrics import mean_over_classes
-from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED
+from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, json_number
 from cxrkit.evaluation.predictions import read_metadata
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.metrics.ranking import auroc, weighted_auroc
@@ -28,24 +28,27 @@ UNDEFINED = "not defined"
 
 @dataclass(frozen=True)
 class PolicyTable:
-    """Figures of each policy, in words.
+    """Figures of each policy, in words and as numbers.
 
     Attributes:
         columns: "figure", then the policies.
-        rows: of means, differences and findings.
+        rows: of means, differences and findings, as texts.
+        numbers: (figure, policy, value, lower end, upper end of the interval), None where there is none.
         n_studies: of the split.
         n_patients: among them.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    numbers: tuple[tuple[str, str, float | None, float | None, float | None], ...]
     n_studies: int
     n_patients: int
 
     def write(self, path: Path) -> None:
-        """Writes the table as CSV."""
+        """Writes the numbers as CSV, one per line."""
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
+        columns = ("figure", "label_policy", "value", "interval_low", "interval_high")
+        csv.writer(text, lineterminator="\n").writerows([columns, *self.numbers])
         write_atomically(path, text.getvalue().encode())
 
 
@@ -77,6 +80,7 @@ def compare_policies(
     }
     values = {policy: patient_bootstrap(mean, resamples) for policy, mean in means.items()}
     count = len(next(iter(means.values())).parts)
+    first = values[next(iter(scored))]
     return PolicyTable(
         columns=("figure", *scored),
         rows=(
@@ -84,9 +88,40 @@ def compare_policies(
             (f"minus {next(iter(scored))}, paired [95 %]", *_differences(list(values.values()))),
             *(_finding_row(place, scored) for place in range(len(FINDINGS))),
         ),
+        numbers=(
+            *(_numbers("mean_auroc", policy, value) for policy, value in values.items()),
+            *(
+                _numbers(f"mean_auroc minus {next(iter(scored))}", policy, value.minus(first))
+                for policy, value in values.items()
+                if value is not first
+            ),
+            *_finding_numbers(scored),
+        ),
         n_studies=len(patients),
         n_patients=len(resamples.patients),
     )
+
+
+def _numbers(
+    figure: str, policy: str, value: Bootstrap
+) -> tuple[str, str, float | None, float | None, float | None]:
+    low, high = value.interval() or (None, None)
+    return figure, policy, json_number(value.value), _rounded(low), _rounded(high)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else json_number(value)
+
+
+def _finding_numbers(
+    scored: Mapping[str, StudyRows],
+) -> list[tuple[str, str, float | None, float | None, float | None]]:
+    return [
+        (f"auroc of {finding}", policy, json_number(float(area)), None, None)
+        for place, finding in enumerate(FINDINGS)
+        for policy, rows in scored.items()
+        for area in (auroc(rows.labels[:, place], rows.probabilities[:, place]),)
+    ]
 
 
 def _cell(value: Bootstrap) -> str:
