@@ -56,7 +56,7 @@ def evaluate(
     from cxrkit.cli.workspace import open_prepared, require_pixels
 
     terminal = open_terminal()
-    model_path = _best_model(model_path, terminal)
+    model_path = best_model(model_path, terminal)
     overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
     settings = _settings(model_path, config, overrides)
     _require_own_settings(overrides)
@@ -94,7 +94,8 @@ def _require_own_settings(overrides: dict[str, object]) -> None:
         raise SettingsError("command line", given)
 
 
-def _best_model(model_path: Path, terminal: "Terminal") -> Path:
+def best_model(model_path: Path, terminal: "Terminal") -> Path:
+    """Gives the best model inside the folder of a run; another folder as it is."""
     from cxrkit.models.configuration import CONFIG_FILE
     from cxrkit.training.run_folder import BEST_MODEL
 

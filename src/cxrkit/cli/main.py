@@ -17,6 +17,7 @@ from cxrkit.cli import (
     plan_verbs,
     push_verb,
     train_verbs,
+    transfer_verb,
     verify_verb,
 )
 from cxrkit.cli.options import read_flag_values
@@ -43,6 +44,7 @@ app.add_typer(train_verbs.app, name="train")
 app.add_typer(plan_verbs.app, name="plan")
 app.command("doctor")(doctor_verb.doctor)
 app.command("evaluate")(evaluate_verb.evaluate)
+app.command("transfer")(transfer_verb.transfer)
 app.command("push")(push_verb.push)
 app.command("demo")(demo_verb.demo)
 app.command("hardware")(hardware_verb.hardware)

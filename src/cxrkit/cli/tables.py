@@ -159,3 +159,13 @@ def _number(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def transfer_table(rows: Sequence[Sequence[str]]) -> Table:
+    """Gives the figures of a model on another data set; an interval stands below its value."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, column in enumerate(("questions", "figure", "model", "blank", "majority", "n", "films")):
+        table.add_column(column, justify="right" if place > 1 else "left", no_wrap=place != 1)
+    for row in rows:
+        table.add_row(*(cell.replace(" [", "\n[") if place == 2 else cell for place, cell in enumerate(row)))
+    return table

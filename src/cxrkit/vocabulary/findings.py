@@ -99,6 +99,11 @@ def finding_of_entity(entity: str) -> int | None:
     return _FINDING_OF_ENTITY.get(" ".join(entity.lower().replace("_", " ").split()))
 
 
+def entity_names() -> tuple[str, ...]:
+    """Gives every entity name that the table maps to a finding."""
+    return tuple(_FINDING_OF_ENTITY)
+
+
 def canonical_column(name: str) -> str:
     """Gives the finding that a CSV column stands for: `Airspace Opacity` is `Lung Opacity`."""
     return COLUMN_ALIASES.get(name, name)

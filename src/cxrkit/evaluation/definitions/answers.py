@@ -80,4 +80,11 @@ ANSWER_METRICS = (
         "mean F1 of the words shared by answer and reference, after the same normalisation; 0..1",
         "no questions",
     ),
+    Definition(
+        "answer_names_reference_class",
+        "answer names a class of the reference",
+        "over open questions whose reference names one of the 14 findings or 26 regions: share whose answer "
+        "names one of the same; 0..1",
+        "no reference that names a finding or region",
+    ),
 )
