@@ -1,6 +1,6 @@
 """The metrics of one head under one condition."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,18 +10,17 @@ from cxrkit.evaluation.measured import Basis, Measured, measure
 from cxrkit.metrics import counts
 from cxrkit.metrics.classification import jaccard_of_rows
 from cxrkit.metrics.counts import FloatArray
-from cxrkit.metrics.ranking import RankedRows, weighted_auroc, weighted_average_precision
+from cxrkit.metrics.ranking import weighted_auroc, weighted_average_precision
 from cxrkit.metrics.statistics import (
     BoolArray,
     IntArray,
     MeanStatistic,
     PatientResamples,
+    RankMetric,
     RankStatistic,
     SumStatistic,
 )
 from cxrkit.vocabulary import MULTI_LABEL_HEADS, NO_FINDING, Head
-
-RankMetric = Callable[[RankedRows, FloatArray], FloatArray]
 
 
 def measure_head(rows: HeadRows, resamples: PatientResamples) -> list[Measured]:

@@ -19,7 +19,7 @@ MODEL = "model"
 CONTROLS = ("blank_image", "shuffled_image", "question_only", "majority")
 # Other sources of the model's scene graph.
 SOURCES = ("oracle", "predicted", "anatomy", "none")
-N_RESAMPLES = 500
+N_RESAMPLES = 1000
 SEED = 0
 
 

@@ -107,7 +107,7 @@ def _macro_f1(right: FloatArray, extra: FloatArray, missed: FloatArray) -> Float
 
 def confusion_of_rows(
     reference: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], num_classes: int
-) -> FloatArray:
+) -> npt.NDArray[np.uint8]:
     """Gives each row's own confusion counts, to be added over rows or patients.
 
     Args:
@@ -118,12 +118,14 @@ def confusion_of_rows(
     Returns:
         `[N, C, C]`, one 1 per row.
     """
-    rows = np.zeros((len(reference), num_classes, num_classes))
-    rows[np.arange(len(reference)), reference, predicted] = 1.0
+    rows = np.zeros((len(reference), num_classes, num_classes), np.uint8)
+    rows[np.arange(len(reference)), reference, predicted] = 1
     return rows
 
 
-def set_counts_of_rows(reference: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]) -> FloatArray:
+def set_counts_of_rows(
+    reference: npt.NDArray[np.bool_], predicted: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
     """Gives each row's true positives, false positives and false negatives per class.
 
     Args:
@@ -133,6 +135,5 @@ def set_counts_of_rows(reference: npt.NDArray[np.bool_], predicted: npt.NDArray[
     Returns:
         `[N, 3, C]` of 0 and 1.
     """
-    return np.stack([reference & predicted, ~reference & predicted, reference & ~predicted], axis=1).astype(
-        float
-    )
+    parts = [reference & predicted, ~reference & predicted, reference & ~predicted]
+    return np.stack(parts, axis=1).astype(np.uint8)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxrkit.metrics.counts import FloatArray, divide_or_nan, mean_of_defined
+from cxrkit.metrics.ranking_loop import auroc_sums, precision_sums
 from cxrkit.metrics.score import Score
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -16,45 +17,15 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 class RankedRows(NamedTuple):
     """Rows in descending order of their score, grouped where scores are equal.
 
-    Only groups with a positive change either metric's sum, so sums are taken between their edges.
-
     Attributes:
         order: `[N]` row numbers, highest score first.
         positive: `[N]` labels in that order.
         starts: `[G]` first position of each group of equal scores.
-        hits: `[M]` positions of the positives.
-        first_hits: `[K]` where in `hits` each group with a positive begins.
-        cuts: `[B]` first positions of the stretches between edges of groups with a positive.
-        begins: `[K]` how many stretches lie before each group with a positive.
-        ends: `[K]` how many stretches lie before its end.
     """
 
     order: IntArray
     positive: BoolArray
     starts: IntArray
-    hits: IntArray
-    first_hits: IntArray
-    cuts: IntArray
-    begins: IntArray
-    ends: IntArray
-
-
-class ThresholdWeights(NamedTuple):
-    """Weights at the K thresholds where positives lie, for R weightings.
-
-    Attributes:
-        gained: `[R, K]` weight of the positives at the threshold.
-        found: `[R, K]` weight of the positives at or above it.
-        before: `[R, K]` weight of all rows above it.
-        flagged: `[R, K]` weight of all rows at or above it.
-        total: `[R]` weight of all rows.
-    """
-
-    gained: FloatArray
-    found: FloatArray
-    before: FloatArray
-    flagged: FloatArray
-    total: FloatArray
 
 
 def rank_rows(labels: BoolArray, scores: FloatArray) -> RankedRows:
@@ -66,73 +37,38 @@ def rank_rows(labels: BoolArray, scores: FloatArray) -> RankedRows:
     """
     order = np.argsort(-scores, kind="stable")
     ranked, positive = scores[order], labels[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ranked), 1), bool), ranked[1:] != ranked[:-1]]))
-    hits = np.flatnonzero(positive)
-    groups, first_hits = np.unique(np.searchsorted(starts, hits, side="right") - 1, return_index=True)
-    group_starts, group_ends = starts[groups], np.append(starts, len(ranked))[groups + 1]
-    edges = np.unique(np.concatenate([np.zeros(1, int), group_starts, group_ends]))
-    begins, ends = np.searchsorted(edges, group_starts), np.searchsorted(edges, group_ends)
-    return RankedRows(order, positive, starts, hits, first_hits, edges[edges < len(ranked)], begins, ends)
+    first = np.ones(min(len(ranked), 1), bool)
+    return RankedRows(order, positive, np.flatnonzero(np.r_[first, ranked[1:] != ranked[:-1]]))
 
 
-def threshold_weights(ranked: RankedRows, weights: FloatArray) -> ThresholdWeights:
-    """Adds up weights at the thresholds that matter.
-
-    Args:
-        ranked: the N rows, N >= 1.
-        weights: `[R, N]` in ranked order, one line per weighting.
-    """
-    gained = weights[:, ranked.hits]
-    if len(ranked.first_hits) < len(ranked.hits):
-        gained = np.add.reduceat(gained, ranked.first_hits, axis=1)
-    cumulative = np.zeros((len(weights), len(ranked.cuts) + 1))
-    np.cumsum(np.add.reduceat(weights, ranked.cuts, axis=1), axis=1, out=cumulative[:, 1:])
-    return ThresholdWeights(
-        gained=gained,
-        found=np.cumsum(gained, axis=1),
-        before=cumulative[:, ranked.begins],
-        flagged=cumulative[:, ranked.ends],
-        total=cumulative[:, -1],
-    )
-
-
-def weighted_auroc(ranked: RankedRows, weights: FloatArray) -> FloatArray:
+def weighted_auroc(ranked: RankedRows, positions: IntArray, weights: FloatArray) -> FloatArray:
     """Gives the AUROC of weighted rows: P(score of a positive > score of a negative), ties count one half.
 
     Args:
         ranked: the N rows.
-        weights: `[R, N]` weights **in ranked order**, one line per resample.
+        positions: `[N]` column of `weights` of each row, **in ranked order**.
+        weights: `[R, P]` one line per resample.
 
     Returns:
         `[R]` in 0..1; `nan` where a line has weight on one class only.
     """
-    if len(ranked.hits) == 0:
-        return np.full(len(weights), np.nan)
-    at = threshold_weights(ranked, weights)
-    positives = at.found[:, -1]
-    negatives = at.total - positives
-    # Of the negatives, those above the threshold beat its positives and those at it tie with them.
-    above, not_below = at.before - (at.found - at.gained), at.flagged - at.found
-    losses = np.einsum("rk,rk->r", at.gained, above + not_below) / 2
-    return 1 - divide_or_nan(losses, positives * negatives)
+    losses, positives, negatives = auroc_sums(ranked.positive, positions, ranked.starts, weights)
+    return 1 - divide_or_nan(losses / 2, positives * negatives)
 
 
-def weighted_average_precision(ranked: RankedRows, weights: FloatArray) -> FloatArray:
+def weighted_average_precision(ranked: RankedRows, positions: IntArray, weights: FloatArray) -> FloatArray:
     """Gives the average precision of weighted rows: sum over thresholds of precision x gain in recall.
 
     Args:
         ranked: the N rows.
-        weights: `[R, N]` weights **in ranked order**, one line per resample.
+        positions: `[N]` column of `weights` of each row, **in ranked order**.
+        weights: `[R, P]` one line per resample.
 
     Returns:
         `[R]` in 0..1; `nan` where a line has no weight on a positive.
     """
-    if len(ranked.hits) == 0:
-        return np.full(len(weights), np.nan)
-    at = threshold_weights(ranked, weights)
-    # A threshold without weight at or above it has precision 0/0 and no gain in recall.
-    precision = np.divide(at.found, at.flagged, out=np.zeros_like(at.found), where=at.flagged > 0)
-    return divide_or_nan(np.einsum("rk,rk->r", at.gained, precision), at.found[:, -1])
+    sums, positives, _ = precision_sums(ranked.positive, positions, ranked.starts, weights)
+    return divide_or_nan(sums, positives)
 
 
 def auroc(labels: BoolArray, scores: FloatArray) -> Score:
@@ -223,9 +159,9 @@ def _one_class_reason(labels: BoolArray) -> str:
 
 
 def _unweighted(
-    metric: Callable[[RankedRows, FloatArray], FloatArray], labels: BoolArray, scores: FloatArray
+    metric: Callable[[RankedRows, IntArray, FloatArray], FloatArray], labels: BoolArray, scores: FloatArray
 ) -> float:
-    return float(metric(rank_rows(labels, scores), np.ones((1, len(labels))))[0])
+    return float(metric(rank_rows(labels, scores), np.zeros(len(labels), np.int64), np.ones((1, 1)))[0])
 
 
 def average_precision_of_rows(labels: BoolArray, scores: FloatArray) -> FloatArray:

@@ -18,10 +18,12 @@ from cxrkit.metrics.ranking import RankedRows, rank_rows
 
 IntArray: TypeAlias = npt.NDArray[np.integer]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+RankMetric: TypeAlias = Callable[[RankedRows, npt.NDArray[np.int64], FloatArray], FloatArray]
 
 LEVEL = 0.95
 MIN_DEFINED_SHARE = 0.95
 _CELLS_AT_ONCE = 2_000_000
+_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,22 @@ class SumStatistic:
     @classmethod
     def of_rows(
         cls,
-        values: FloatArray,
+        values: npt.NDArray[np.number],
         patient_ids: IntArray,
         resamples: PatientResamples,
         metric: Callable[[FloatArray], FloatArray],
     ) -> "SumStatistic":
-        """Adds up the rows `[N, ...]` of each patient."""
-        sums = np.zeros((len(resamples.patients), *values.shape[1:]))
-        order = np.argsort(resamples.positions(patient_ids), kind="stable")
-        if len(order):
-            ordered = resamples.positions(patient_ids)[order]
+        """Adds up the rows `[N, ...]` of each patient; counts may be small integers, to save memory."""
+        positions = resamples.positions(patient_ids)
+        flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
+        sums = np.zeros((len(resamples.patients), flat.shape[1]))
+        for start in range(0, len(flat), _ROWS_AT_ONCE):
+            part, of_part = flat[start : start + _ROWS_AT_ONCE], positions[start : start + _ROWS_AT_ONCE]
+            order = np.argsort(of_part, kind="stable")
+            ordered = of_part[order]
             starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-            sums[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
-        return cls(sums, metric)
+            sums[ordered[starts]] += np.add.reduceat(part[order].astype(np.float64), starts, axis=0)
+        return cls(sums.reshape(-1, *values.shape[1:]), metric)
 
     @property
     def width(self) -> int:
@@ -126,12 +131,12 @@ class RankStatistic:
     Attributes:
         ranked: the rows in order of their score.
         positions: `[N]` the patient's position of each row, in that order.
-        metric: from ranked rows and row weights `[R, N]` to `[R]`.
+        metric: from ranked rows, their positions and patient weights `[R, P]` to `[R]`.
     """
 
     ranked: RankedRows
     positions: npt.NDArray[np.int64]
-    metric: Callable[[RankedRows, FloatArray], FloatArray]
+    metric: RankMetric
 
     @classmethod
     def of_rows(
@@ -140,7 +145,7 @@ class RankStatistic:
         scores: FloatArray,
         patient_ids: IntArray,
         resamples: PatientResamples,
-        metric: Callable[[RankedRows, FloatArray], FloatArray],
+        metric: RankMetric,
     ) -> "RankStatistic":
         """Sorts the rows (`[N]` each) once for all resamples."""
         ranked = rank_rows(labels, scores)
@@ -149,11 +154,11 @@ class RankStatistic:
     @property
     def width(self) -> int:
         """See `PatientStatistic.width`."""
-        return len(self.positions)
+        return 1
 
     def under(self, weights: FloatArray) -> FloatArray:
         """See `PatientStatistic.under`."""
-        return self.metric(self.ranked, np.take(weights, self.positions, axis=1))
+        return self.metric(self.ranked, self.positions, weights)
 
 
 @dataclass(frozen=True)
