@@ -25,8 +25,8 @@ def findings_in_text(text: str) -> tuple[int, ...]:
 
     Negation is not read: "no effusion" names the effusion.
 
-    >>> [FINDINGS[i] for i in findings_in_text("Is there a small left pleural effusion?")]
-    ['Pleural Effusion']
+    >>> findings_in_text("Is there a small left pleural effusion?") == (FINDING_INDEX["Pleural Effusion"],)
+    True
     >>> findings_in_text("Which organ is this?")
     ()
     """
