@@ -83,7 +83,7 @@ def test_report_holds_what_the_artifact_promises(report):
     assert heads == {"binary", "category", "region", "severity", "grounding"}
     for entry in report["metrics"] + report["per_question_type"]:
         assert (entry["value"] is None) == (entry["undefined_reason"] is not None)
-        assert entry["definition"]
+        assert report["definitions"][entry["definition_id"]]["text"]
         if entry["interval"] is not None:
             assert entry["interval"][0] <= entry["interval"][1]
     json.dumps(report, allow_nan=False)

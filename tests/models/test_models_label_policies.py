@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cxrkit.config.model_section import ClassifierSettings
-from cxrkit.models.label_policies import LABEL_POLICIES, label_loss, targets_of_labels
+from cxrkit.models.label_policies import label_loss, targets_of_labels
+from cxrkit.vocabulary import LABEL_POLICIES
 
 LABELS = torch.tensor([[1.0, 0.0, -1.0, math.nan]])
 

@@ -18,6 +18,7 @@ from cxrkit.cli.options import (
 if TYPE_CHECKING:
     from cxrkit.cli.terminal import Terminal
     from cxrkit.config import Settings
+    from cxrkit.evaluation.publish import EvaluationResult
 
 # What the model itself holds: said again, it would change nothing and stand in the report as if it had.
 TRAINED_KEYS = ("data.image_size", "model.visual_backbone", "model.label_policy", "model.pretrained")
@@ -48,16 +49,27 @@ def evaluate(
     compute_attention: Annotated[
         bool, typer.Option("--compute_attention", help="Compare attention with the answers' boxes too.")
     ] = False,
+    films_in_report: Annotated[
+        bool,
+        typer.Option(
+            "--films_in_report",
+            help="Show films and texts of patients in report.html (data.films_in_reports).",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of another model, split or data.")
+    ] = False,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
-    from cxrkit.cli.tables import evidence_table, headline_table
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import open_prepared, require_pixels
 
     terminal = open_terminal()
     model_path = best_model(model_path, terminal)
-    overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
+    named = data_overrides(mimic_cxr_path, mimic_qa_path, workspace)
+    named["data.films_in_reports"] = True if films_in_report else None
+    overrides = collect_overrides(named, assignments)
     settings = _settings(model_path, config, overrides)
     _require_own_settings(overrides)
     with terminal.bars() as bars:
@@ -72,9 +84,17 @@ def evaluate(
             output_dir=output_dir,
             protocols=None if protocols is None else [name.strip() for name in protocols.split(",")],
             compute_attention=compute_attention,
+            overwrite=overwrite,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
+    show_evaluation(result, terminal)
+
+
+def show_evaluation(result: "EvaluationResult", terminal: "Terminal") -> None:
+    """Prints the figures of an evaluation and where its files are."""
+    from cxrkit.cli.tables import evidence_table, headline_table
+
     if result.warning is not None:
         terminal.say(f"warning: {result.warning}")
     terminal.results.print(headline_table(result.table))

@@ -16,6 +16,7 @@ from cxrkit.cli import (
     hardware_verb,
     plan_verbs,
     push_verb,
+    score_verb,
     train_verbs,
     transfer_verb,
     verify_verb,
@@ -44,6 +45,7 @@ app.add_typer(train_verbs.app, name="train")
 app.add_typer(plan_verbs.app, name="plan")
 app.command("doctor")(doctor_verb.doctor)
 app.command("evaluate")(evaluate_verb.evaluate)
+app.command("score")(score_verb.score)
 app.command("transfer")(transfer_verb.transfer)
 app.command("push")(push_verb.push)
 app.command("demo")(demo_verb.demo)

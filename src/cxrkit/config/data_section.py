@@ -28,6 +28,11 @@ class DataSettings(Section):
     analysis_dir: values.PathSetting = Field(
         default=Path("analysis_output"), description="folder of the analysis report that training asks for"
     )
+    films_in_reports: values.Switch = Field(
+        default=False,
+        description="show films, boxes and texts of patients in report.html, which must then be kept where "
+        "the data itself may be kept",
+    )
     quality_grade: values.QualityGrade = Field(
         default="A",
         description="lowest grade of a question that is used: A for fine-tuning, B for pre-training",

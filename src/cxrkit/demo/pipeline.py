@@ -70,6 +70,8 @@ def run_demo(
         "mimic_ext_cxr_qba_path": root / "mimic-ext-cxr-qba",
         "workspace": output_dir / "workspace",
         "analysis_dir": output_dir / "analysis_output",
+        # Films that somebody brought along may be patients': shown only when asked for.
+        "films_in_reports": data is None,
     }
     index, analysis = _prepare_and_analyze(root, output_dir, progress)
     require_analysis(index.fingerprint, output_dir / "analysis_output", "cxrkit analyze")

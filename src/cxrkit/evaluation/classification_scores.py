@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import CLASSIFIER, RADIOLOGIST
+from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
+from cxrkit.evaluation.definitions import CLASSIFIER, RADIOLOGIST, describe_definitions
 from cxrkit.evaluation.finding_metrics import StudyRows, measure_findings
 from cxrkit.evaluation.head_rows import tables_of_conditions
 from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Measured
@@ -16,8 +17,7 @@ from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
 from cxrkit.evaluation.vqa_scores import differences
 from cxrkit.metrics.statistics import PatientResamples
-from cxrkit.models.label_policies import LABEL_POLICIES
-from cxrkit.vocabulary import FINDINGS
+from cxrkit.vocabulary import FINDINGS, LABEL_POLICIES
 
 LABEL_POLICY = "zeros"
 _LABELS = {CLASSIFIER: "labels", RADIOLOGIST: "radiologist_labels"}
@@ -58,6 +58,10 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
         "n_studies": parts[MODEL].num_rows,
         "n_radiologist_studies": labelled,
         "n_patients": len(resamples.patients),
+        "n_resamples": n_resamples,
+        "predictions_sha256": content_hash(predictions),
+        "scored_ids_sha256": hash_of_ids(parts[MODEL].column("study_id").to_pylist()),
+        "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
         "notes": _notes(measured, parts[MODEL], metadata, labelled),

@@ -85,7 +85,7 @@ class Measured:
         interval = self.bootstrap.interval()
         return {
             "name": self.name,
-            "definition": DEFINITIONS[self.name].text,
+            "definition_id": DEFINITIONS[self.name].definition_id,
             "head": self.basis.head,
             "condition": self.basis.condition,
             "question_type": self.basis.question_type,

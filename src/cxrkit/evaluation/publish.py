@@ -9,6 +9,7 @@ from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.evidence import evidence_rows
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.headline import headline_table, headline_warning
+from cxrkit.evaluation.measured import N_RESAMPLES
 from cxrkit.evaluation.page import PAGE_FILE, write_page
 from cxrkit.evaluation.predictions import (
     GRAPHS_FILE,
@@ -19,6 +20,8 @@ from cxrkit.evaluation.predictions import (
 )
 from cxrkit.evaluation.report import REPORT_FILE, write_report
 from cxrkit.evaluation.vqa_scores import score_vqa
+
+PDF_FILE = "report.pdf"
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,44 @@ def publish_evaluation(
     Raises:
         ArtifactError: the table is not a whole prediction table.
     """
-    paths = [output_dir / name for name in (REPORT_FILE, PAGE_FILE, PREDICTIONS_FILE)]
-    report_path, html_path, predictions_path = paths
     # An older report must never stand beside newer predictions when this run breaks off.
-    graphs_path = output_dir / GRAPHS_FILE
-    for path in (report_path, html_path, graphs_path):
-        path.unlink(missing_ok=True)
-    write_predictions(predictions, predictions_path)
-    stored = read_predictions(predictions_path)
+    for name in (REPORT_FILE, PAGE_FILE, PDF_FILE, GRAPHS_FILE):
+        (output_dir / name).unlink(missing_ok=True)
+    write_predictions(predictions, output_dir / PREDICTIONS_FILE)
     if graphs is not None:
-        write_predictions(graphs, graphs_path)
-        graphs = read_predictions(graphs_path, "vqa_graph")
+        write_predictions(graphs, output_dir / GRAPHS_FILE)
+    return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films)
+
+
+def publish_scores(
+    predictions_path: Path,
+    output_dir: Path,
+    films: FilmLookup | None = None,
+    *,
+    n_resamples: int = N_RESAMPLES,
+) -> EvaluationResult:
+    """Computes report and page from a prediction file alone.
+
+    The predicted scene graphs are taken from the file beside it, where there is one.
+
+    Args:
+        predictions_path: `predictions.parquet`.
+        output_dir: where report and page go; made when missing.
+        films: where example films come from; no gallery when None.
+        n_resamples: resamples of patients for the intervals.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, or no whole prediction table.
+    """
+    stored = read_predictions(predictions_path)
+    graphs_path = predictions_path.with_name(GRAPHS_FILE)
     is_vqa = read_metadata(stored)["task"] == "vqa"
-    report = score_vqa(stored, graphs) if is_vqa else score_classification(stored)
+    if is_vqa:
+        graphs = read_predictions(graphs_path, "vqa_graph") if graphs_path.exists() else None
+        report = score_vqa(stored, graphs, n_resamples=n_resamples)
+    else:
+        report = score_classification(stored, n_resamples=n_resamples)
+    report_path, html_path = output_dir / REPORT_FILE, output_dir / PAGE_FILE
     write_page(report, stored, html_path, films)
     write_report(report, report_path)
     return EvaluationResult(

@@ -39,6 +39,8 @@ def new_report(metadata: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": [],
         "differences": [],
         "per_question_type": [],
+        "definitions": {},
+        "manifest": metadata.get("manifest"),
         "notes": [],
     }
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cxrkit.config import ClassifySettings, Settings, VQASettings
+from cxrkit.data.films.manifest import file_sha256
+from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.evaluation.films import FilmLookup
+from cxrkit.evaluation.ownership import require_free
 from cxrkit.evaluation.publish import EvaluationResult, publish_evaluation
+from cxrkit.evaluation.report import REPORT_FILE
 from cxrkit.evaluation.workspace_films import workspace_films
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
 from cxrkit.models.configuration import ClassifierConfig, SSGVQAConfig, read_config
+from cxrkit.models.saved_model import WEIGHTS_FILE
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -49,8 +55,7 @@ def evaluate_vqa(
         compute_attention=compute_attention,
         progress=progress,
     )
-    films = workspace_films(settings.data.workspace)
-    return publish_evaluation(predictions.answers, output_dir, films, predictions.graphs)
+    return publish_evaluation(predictions.answers, output_dir, _films(settings), predictions.graphs)
 
 
 def evaluate_classifier(
@@ -63,7 +68,7 @@ def evaluate_classifier(
 ) -> EvaluationResult:
     """Evaluates a 14-label classifier and its controls on one split; arguments as for `evaluate_vqa`."""
     predictions = predict_classifier(model_path, settings, split=split, progress=progress)
-    return publish_evaluation(predictions, output_dir, workspace_films(settings.data.workspace))
+    return publish_evaluation(predictions, output_dir, _films(settings))
 
 
 def evaluate_model(
@@ -74,16 +79,26 @@ def evaluate_model(
     output_dir: Path,
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
 
+    `overwrite` lets it replace the results of another model, split or data in the folder.
+
     Raises:
-        ArtifactError: the model is not one of the settings' task.
+        ArtifactError: the model is not one of the settings' task, or the folder holds other results.
         SettingsError: protocols are asked for of a classifier.
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
     _require_task(model_path, settings.task)
+    if protocols is not None and not isinstance(settings, VQASettings):
+        raise SettingsError(
+            "command line",
+            ["--protocols: these are of VQA models; a classifier always has its own controls, leave it out"],
+        )
+    if not overwrite and (output_dir / REPORT_FILE).exists():
+        require_free(output_dir, _identity(model_path, settings, split), overwrite=False)
     if isinstance(settings, VQASettings):
         return evaluate_vqa(
             model_path,
@@ -94,12 +109,23 @@ def evaluate_model(
             compute_attention=compute_attention,
             progress=progress,
         )
-    if protocols is not None:
-        raise SettingsError(
-            "command line",
-            ["--protocols: these are of VQA models; a classifier always has its own controls, leave it out"],
-        )
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
+
+
+def _identity(model_path: Path, settings: Settings, split: str) -> dict[str, Any]:
+    weights = model_path / WEIGHTS_FILE
+    return {
+        "task": settings.task,
+        "split": split,
+        # A folder without weights is told when the model is loaded.
+        "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
+        "index_fingerprint": Index.open(settings.data.workspace).fingerprint,
+    }
+
+
+def _films(settings: Settings) -> FilmLookup | None:
+    """Gives the films for the gallery, where the settings allow them in a report."""
+    return workspace_films(settings.data.workspace) if settings.data.films_in_reports else None
 
 
 def task_of_model(model_path: Path) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
+from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
+from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS, describe_definitions
 from cxrkit.evaluation.evidence import evidence
 from cxrkit.evaluation.graph_scores import measure_graphs
 from cxrkit.evaluation.grounding_metrics import measure_grounding, measure_node_scores
@@ -57,6 +58,10 @@ def score_vqa(
         "n_questions": parts[MODEL].num_rows,
         "n_studies": len(np.unique(parts[MODEL].column("study_id").to_numpy())),
         "n_patients": len(resamples.patients),
+        "n_resamples": n_resamples,
+        "predictions_sha256": content_hash(predictions),
+        "scored_ids_sha256": hash_of_ids(parts[MODEL].column("question_id").to_pylist()),
+        "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
         "per_question_type": [entry.to_entry() for entry in per_type],

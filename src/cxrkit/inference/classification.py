@@ -14,6 +14,7 @@ from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
 from cxrkit.hardware import choose_device, detect_hardware
+from cxrkit.inference.manifest import make_manifest
 from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
 from cxrkit.inference.study_scores import CONDITIONS, Progress, StudyScorer, StudyScores
 from cxrkit.metrics.thresholds import best_f1_threshold
@@ -62,7 +63,7 @@ def predict_classifier(
         "checkpoint": str(model_path),
         "label_policy": model.config.label_policy,
         "thresholds": _thresholds(scorer, conditions),
-        "settings": settings.model_dump(mode="json"),
+        "manifest": make_manifest(model_path, settings, index.fingerprint),
     })  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
 from cxrkit.inference.graph_rows import GraphRows
+from cxrkit.inference.manifest import make_manifest
 from cxrkit.inference.predictor import AnswerArrays, Predictor
 from cxrkit.inference.protocols import (
     MODEL,
@@ -108,7 +109,7 @@ def predict_vqa(
         "n_free_text": films.selection.free_text,
         "n_free_text_by_type": films.selection.free_text_by_type,
         "n_masked": films.selection.masked,
-        "settings": settings.model_dump(mode="json"),
+        "manifest": make_manifest(model_path, settings, index.fingerprint),
     }
     return VQAPredictions(rows.table(metadata), None if graphs is None else graphs.table(metadata))
 

@@ -5,13 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxrkit.models.loss_parts import Part
-
-LABEL_POLICIES = {
-    "zeros": "uncertain and blank labels count as 0",
-    "ones": "uncertain labels count as 1, blank ones as 0",
-    "ignore": "uncertain labels are left out, blank ones count as 0",
-    "blank_ignore": "uncertain and blank labels are left out",
-}
+from cxrkit.vocabulary import LABEL_POLICIES
 
 
 def targets_of_labels(labels: Tensor, policy: str) -> tuple[Tensor, Tensor]:

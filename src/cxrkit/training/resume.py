@@ -23,6 +23,7 @@ AUTO = "auto"
 # What may differ from the run that is gone on with: it changes no weight.
 FREE_KEYS = frozenset({
     "data.mimic_cxr_jpg_path", "data.mimic_ext_cxr_qba_path", "data.workspace", "data.analysis_dir",
+    "data.films_in_reports",
     "model.dcnv3_backend", "training.output_dir", "training.resume_from_checkpoint",
     "training.logging_steps", "training.save_steps", "training.save_epochs",
     "training.save_total_limit", "training.max_skipped_steps", "training.dataloader_num_workers",

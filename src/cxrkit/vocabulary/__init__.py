@@ -3,6 +3,7 @@
 from cxrkit.vocabulary.findings import (
     FINDING_INDEX,
     FINDINGS,
+    LABEL_POLICIES,
     NO_FINDING,
     SUPPORT_DEVICES,
     canonical_column,
@@ -47,6 +48,7 @@ __all__ = [
     "FINDINGS",
     "FINDING_INDEX",
     "GROUP_OF_REGION",
+    "LABEL_POLICIES",
     "MULTI_LABEL_HEADS",
     "NO_FINDING",
     "PARENT_OF_REGION",

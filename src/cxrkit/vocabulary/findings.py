@@ -23,6 +23,13 @@ FINDINGS: tuple[str, ...] = (
 FINDING_INDEX: dict[str, int] = {name: index for index, name in enumerate(FINDINGS)}
 NO_FINDING = FINDING_INDEX["No Finding"]
 SUPPORT_DEVICES = FINDING_INDEX["Support Devices"]
+# What uncertain (-1) and blank labels count as in training.
+LABEL_POLICIES = {
+    "zeros": "uncertain and blank labels count as 0",
+    "ones": "uncertain labels count as 1, blank ones as 0",
+    "ignore": "uncertain labels are left out, blank ones count as 0",
+    "blank_ignore": "uncertain and blank labels are left out",
+}
 COLUMN_ALIASES: dict[str, str] = {"Airspace Opacity": "Lung Opacity"}
 
 _ENTITIES: dict[str, tuple[str, ...]] = {

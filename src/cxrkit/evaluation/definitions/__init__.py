@@ -1,5 +1,7 @@
 """What every figure of a report means, in words."""
 
+from collections.abc import Iterable
+
 from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
 from cxrkit.evaluation.definitions.conditions import CONDITIONS
 from cxrkit.evaluation.definitions.definition import Definition
@@ -20,8 +22,26 @@ __all__ = [
     "SCENE_GRAPH",
     "TYPE_METRICS",
     "Definition",
+    "describe_definitions",
 ]
 
 DEFINITIONS: dict[str, Definition] = {
     entry.name: entry for entry in (*ANSWER_METRICS, *SPATIAL_METRICS, *SCENE_GRAPH_METRICS, *FINDING_METRICS)
 }
+
+
+def describe_definitions(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Gives what a report says about its metrics, by definition id.
+
+    Args:
+        names: of the metrics, with repetitions.
+    """
+    used = (DEFINITIONS[name] for name in dict.fromkeys(names))
+    return {
+        entry.definition_id: {
+            "title": entry.title,
+            "text": entry.text,
+            "undefined_when": entry.undefined_when,
+        }
+        for entry in used
+    }

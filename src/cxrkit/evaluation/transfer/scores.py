@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import DEFINITIONS
+from cxrkit.evaluation.definitions import DEFINITIONS, describe_definitions
 from cxrkit.evaluation.head_metrics import mean_of_rows
 from cxrkit.evaluation.measured import N_RESAMPLES, SEED, Basis, Measured, measure
 from cxrkit.evaluation.transfer.table import read_external_metadata
@@ -63,6 +63,7 @@ def score_transfer(table: pa.Table, *, n_resamples: int = N_RESAMPLES) -> dict[s
         "n_films": len(resamples.patients),
         "left_out": metadata["left_out"],
         "asked_by_type": dict(sorted(Counter(columns.texts(parts[MODEL], "question_type")).items())),
+        "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [_entry(entry, n_resamples) for entry in measured],
     }
 
@@ -71,7 +72,7 @@ def _entry(entry: Measured, n_resamples: int) -> dict[str, Any]:
     line = entry.to_entry()
     return {
         "name": entry.name,
-        "definition": DEFINITIONS[entry.name].text,
+        "definition_id": DEFINITIONS[entry.name].definition_id,
         "questions": line["head"],
         "condition": line["condition"],
         "value": line["value"],
