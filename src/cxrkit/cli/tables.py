@@ -169,3 +169,17 @@ def transfer_table(rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*(cell.replace(" [", "\n[") if place == 2 else cell for place, cell in enumerate(row)))
     return table
+
+
+def comparison_table(rows: Sequence[tuple[str, ...]]) -> Table:
+    """Gives runs side by side within 80 columns; an interval stands below its value."""
+    from cxrkit.evaluation.comparison.tables import SHORT_COLUMNS, short_rows
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, column in enumerate(SHORT_COLUMNS):
+        table.add_column(column, justify="right" if place > 1 else "left", no_wrap=place > 1)
+    before = ""
+    for row in short_rows(rows):
+        title, before = ("" if row[0] == before else row[0]), row[0]
+        table.add_row(title, row[1], *(cell.replace(" [", "\n[") for cell in row[2:]))
+    return table
