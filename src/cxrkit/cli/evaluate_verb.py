@@ -49,6 +49,12 @@ def evaluate(
     compute_attention: Annotated[
         bool, typer.Option("--compute_attention", help="Compare attention with the answers' boxes too.")
     ] = False,
+    bertscore_model: Annotated[
+        str | None,
+        typer.Option(
+            "--bertscore_model", help="Local folder or hub name of a model for BERTScore; none by default."
+        ),
+    ] = None,
     films_in_report: Annotated[
         bool,
         typer.Option(
@@ -84,6 +90,7 @@ def evaluate(
             output_dir=output_dir,
             protocols=None if protocols is None else [name.strip() for name in protocols.split(",")],
             compute_attention=compute_attention,
+            bertscore_model=bertscore_model,
             overwrite=overwrite,
             progress=bars.report,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from cxrkit.evaluation.definitions import TYPE_METRICS
 from cxrkit.evaluation.head_rows import HeadRows
 from cxrkit.evaluation.measured import Basis, Measured, measure
+from cxrkit.evaluation.text_metrics import measure_texts
 from cxrkit.metrics import counts
 from cxrkit.metrics.classification import jaccard_of_rows
 from cxrkit.metrics.counts import FloatArray
@@ -37,7 +38,9 @@ def measure_head(rows: HeadRows, resamples: PatientResamples) -> list[Measured]:
         answers = _single_label_metrics(rows, basis, resamples)
     if rows.head is Head.BINARY:
         answers.append(_binary_auroc(rows, basis, resamples))
-    return [*answers, *_text_metrics(rows, basis, resamples)]
+    if rows.head is Head.SEVERITY:
+        answers += _class_ranking(rows, basis, resamples)
+    return [*answers, *measure_texts(rows.texts, rows.patients, basis, resamples)]
 
 
 def measure_types(rows: HeadRows, names: Iterable[str], resamples: PatientResamples) -> list[Measured]:
@@ -129,6 +132,8 @@ def _binary_auroc(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> 
 
 def _set_metrics(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
     equal = (rows.reference == rows.predicted).all(1).astype(float)
+    both_empty = ~rows.reference.any(1) & ~rows.predicted.any(1)
+    shares = ((rows.reference & rows.predicted).any(1) | both_empty).astype(float)
     overlap = jaccard_of_rows(rows.reference, rows.predicted)
     set_counts = counts.set_counts_of_rows(rows.reference, rows.predicted)
     micro = SumStatistic.of_rows(set_counts, rows.patients, resamples, counts.micro_f1_of_sets)
@@ -136,6 +141,7 @@ def _set_metrics(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> l
     present = int(rows.reference.any(0).sum())
     measured = [
         measure("exact_set_match", basis, mean_of_rows(equal, rows.patients, resamples), resamples),
+        measure("any_match", basis, mean_of_rows(shares, rows.patients, resamples), resamples),
         measure("jaccard", basis, mean_of_rows(overlap, rows.patients, resamples), resamples),
         measure("micro_f1_over_sets", basis, micro, resamples),
         measure("macro_f1_over_sets", basis, macro, resamples, n_classes=present),
@@ -156,11 +162,17 @@ def _class_ranking(rows: HeadRows, basis: Basis, resamples: PatientResamples) ->
     for name, metric in metrics.items():
         mean = mean_over_classes(rows.reference, rows.probabilities, rows.patients, resamples, metric)
         measured.append(measure(name, basis, mean, resamples, n_classes=len(mean.parts)))
-    return measured
+    return [*measured, _micro_auroc(rows, basis, resamples)]
 
 
-def _text_metrics(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
-    return [
-        measure(name, basis, mean_of_rows(rows.text_scores[:, column], rows.patients, resamples), resamples)
-        for column, name in enumerate(("answer_exact_match", "answer_token_f1"))
-    ]
+def _micro_auroc(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> Measured:
+    """Ranks all pairs of question and class together."""
+    classes = rows.reference.shape[1]
+    statistic = RankStatistic.of_rows(
+        rows.reference.ravel(),
+        rows.probabilities.ravel(),
+        np.repeat(rows.patients, classes),
+        resamples,
+        weighted_auroc,
+    )
+    return measure("micro_auroc", basis, statistic, resamples, n_classes=classes)

@@ -12,8 +12,8 @@ from cxrkit.evaluation import columns
 from cxrkit.evaluation.columns import BoxLists
 from cxrkit.evaluation.definitions import CONDITIONS
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.text_pairs import TextPairs
 from cxrkit.metrics.counts import FloatArray
-from cxrkit.metrics.text import text_scores_of_rows
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS, Head
 
 
@@ -29,7 +29,7 @@ class HeadRows:
         reference: `[N, C]` sets of classes; one class each for binary and severity.
         predicted: `[N, C]` likewise.
         probabilities: `[N, C]`.
-        text_scores: `[N, 2]` exact match and token F1 of the answer sentence.
+        texts: the answer sentences of reference and prediction.
     """
 
     head: Head
@@ -39,7 +39,7 @@ class HeadRows:
     reference: npt.NDArray[np.bool_]
     predicted: npt.NDArray[np.bool_]
     probabilities: FloatArray
-    text_scores: FloatArray
+    texts: TextPairs
 
     @classmethod
     def of_table(cls, table: pa.Table, head: Head, condition: str) -> "HeadRows":
@@ -63,9 +63,7 @@ class HeadRows:
             reference=reference,
             predicted=predicted,
             probabilities=columns.probability_matrix(rows, "probabilities", num_classes),
-            text_scores=text_scores_of_rows(
-                columns.texts(rows, "answer_reference"), columns.texts(rows, "answer_predicted")
-            ),
+            texts=TextPairs.of_table(rows),
         )
 
     def of_type(self, question_type: str) -> "HeadRows":
@@ -78,7 +76,7 @@ class HeadRows:
             reference=self.reference[chosen],
             predicted=self.predicted[chosen],
             probabilities=self.probabilities[chosen],
-            text_scores=self.text_scores[chosen],
+            texts=self.texts.chosen(chosen),
         )
 
 

@@ -1,7 +1,7 @@
 """A metric's value with all that a report says beside it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,10 @@ class Basis:
             question_type: the one type the rows are of, if any.
         """
         return cls(head, condition, len(patients), len(np.unique(patients)), question_type)
+
+    def about_rows(self, patients: IntArray) -> "Basis":
+        """Gives the same for fewer rows, `[N]` patients of which are given."""
+        return replace(self, n=len(patients), n_patients=len(np.unique(patients)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from cxrkit.config import ClassifySettings, Settings, VQASettings
 from cxrkit.data.films.manifest import file_sha256
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError, SettingsError
+from cxrkit.evaluation.bertscore import open_scorer, with_bertscore
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.ownership import require_free
 from cxrkit.evaluation.publish import EvaluationResult, publish_evaluation
@@ -31,6 +32,7 @@ def evaluate_vqa(
     output_dir: Path,
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    bertscore_model: str | None = None,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -42,11 +44,13 @@ def evaluate_vqa(
         output_dir: where predictions, report and page go.
         protocols: names of `inference.protocols.PROTOCOLS`; None takes all that the model can do.
         compute_attention: keep what the answers attended to in the predictions.
+        bertscore_model: local folder or name of a model for BERTScore; None computes none.
         progress: called with (stage, done, total).
 
     Raises:
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
+    scorer = None if bertscore_model is None else open_scorer(bertscore_model)
     predictions = predict_vqa(
         model_path,
         settings,
@@ -55,7 +59,10 @@ def evaluate_vqa(
         compute_attention=compute_attention,
         progress=progress,
     )
-    return publish_evaluation(predictions.answers, output_dir, _films(settings), predictions.graphs)
+    answers = predictions.answers
+    if scorer is not None:
+        answers = with_bertscore(answers, scorer, str(bertscore_model), progress=progress)
+    return publish_evaluation(answers, output_dir, _films(settings), predictions.graphs)
 
 
 def evaluate_classifier(
@@ -79,6 +86,7 @@ def evaluate_model(
     output_dir: Path,
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    bertscore_model: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
@@ -107,6 +115,7 @@ def evaluate_model(
             output_dir=output_dir,
             protocols=protocols,
             compute_attention=compute_attention,
+            bertscore_model=bertscore_model,
             progress=progress,
         )
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)

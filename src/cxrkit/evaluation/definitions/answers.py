@@ -87,4 +87,53 @@ ANSWER_METRICS = (
         "names one of the same; 0..1",
         "no reference that names a finding or region",
     ),
+    Definition(
+        "any_match",
+        "any match",
+        "share of questions whose predicted set shares a class with the reference set; two empty sets count "
+        "1, one empty set 0; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "micro_auroc",
+        "micro AUROC",
+        "AUROC over all pairs of question and class, ranked together; 0..1, chance 0.5, but shares of the "
+        "classes alone lift it",
+        "only one value among the pairs",
+    ),
+    Definition(
+        "answer_rouge_l",
+        "ROUGE-L of the answer text",
+        "mean F1 of the longest common subsequence of words (lower case, letters and digits, no stemming); "
+        "as rouge-score computes it; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "answer_bleu_4",
+        "BLEU-4 of the answer texts",
+        "BLEU-4 of all answers together (sacrebleu: tokenizer 13a, case counts, exponential smoothing, one "
+        "reference), divided by 100; resamples compute it anew; 0..1",
+        "no word in any text",
+    ),
+    Definition(
+        "answer_clinical_term_f1",
+        "clinical-term F1 of the answer text",
+        "over questions whose answer or reference names a clinical term: mean of 2 shared terms / all terms "
+        "of both; terms are the 14 findings with their negation, 26 regions, severities; 0..1",
+        "no answer or reference names a clinical term",
+    ),
+    Definition(
+        "answer_type_accuracy",
+        "semantic answer-type accuracy",
+        "share of answers of the reference's kind: yes, no, finding, nothing abnormal, severity, region "
+        "or other; 0..1",
+        "no questions",
+    ),
+    Definition(
+        "answer_bertscore",
+        "BERTScore F1 of the answer text",
+        "mean F1 of greedily matched token embeddings (bert-score, no baseline rescaling), with the model "
+        "that the manifest names; at most 1",
+        "no BERTScore model was given",
+    ),
 )
