@@ -116,10 +116,10 @@ def test_paths_in_a_model_hold_in_any_folder(settings, tmp_path, monkeypatch):
 
 def test_a_metric_without_value_is_told_and_the_last_model_kept(workspace, tmp_path, monkeypatch):
     from cxrkit.training import classify
+    from cxrkit.training.validation import Validated
 
-    monkeypatch.setattr(
-        classify, "validate_classifier", lambda *_, **__: {"loss": 0.5, "mean_auroc": float("nan")}
-    )
+    found = Validated({"loss": 0.5, "mean_auroc": float("nan")}, None)
+    monkeypatch.setattr(classify, "validate_classifier", lambda *_, **__: found)
     chosen = load_settings(
         None,
         "classify",

@@ -23,7 +23,10 @@ from cxrkit.training.publishing.upload_folder import write_upload_folder
 
 
 def test_a_training_leaves_only_what_the_list_allows(vqa_run, classifier_run):
-    common = {"README.md", "config.json", "model.safetensors", "settings.json", "training_metadata.json"}
+    common = {
+        "README.md", "calibration.json", "config.json", "model.safetensors", "settings.json",
+        "training_metadata.json",
+    }  # fmt: skip
     assert set(files_of(classifier_run / "hub_upload")) == common
     tokenizer = {"tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json"}
     assert set(files_of(vqa_run / "hub_upload")) == common | tokenizer

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation import columns
+from cxrkit.evaluation.confidence_metrics import saved_calibration
 from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
 from cxrkit.evaluation.definitions import CLASSIFIER, RADIOLOGIST, describe_definitions
 from cxrkit.evaluation.finding_metrics import StudyRows, measure_findings
@@ -16,6 +17,7 @@ from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Measured
 from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
 from cxrkit.evaluation.vqa_scores import differences
+from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.statistics import PatientResamples
 from cxrkit.vocabulary import FINDINGS, LABEL_POLICIES
 
@@ -90,7 +92,16 @@ def study_rows(table: pa.Table, condition: str, metadata: Mapping[str, Any], hea
         labels=columns.matrix(table, _LABELS[head], len(FINDINGS)) == 1.0,
         probabilities=columns.probability_matrix(table, "probabilities", len(FINDINGS)),
         thresholds=np.array([np.nan if value is None else value for value in values]),
+        temperatures=_temperatures(metadata),
     )
+
+
+def _temperatures(metadata: Mapping[str, Any]) -> FloatArray | None:
+    calibration = saved_calibration(metadata)
+    if calibration is None:
+        return None
+    classes = calibration.heads[CLASSIFIER]
+    return np.array([classes[name].temperature or np.nan for name in FINDINGS], float)
 
 
 def _thresholds_by_name(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +159,8 @@ def _note_on_thresholds(metadata: Mapping[str, Any]) -> str:
         f"Decisions use each finding's threshold of the {thresholds['split']} split "
         f"({thresholds['n_studies']} studies, highest F1)."
     )
+    if thresholds.get("saved_with_model"):
+        note += " The model's own were saved with it when it was trained."
     if metadata.get("split") == thresholds["split"]:
         note += " These are the very studies scored here: F1, sensitivity and specificity are too good."
     return note

@@ -1,5 +1,6 @@
 """Figures of 14-label predictions: per finding, and means over findings."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,17 +8,22 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from cxrkit.evaluation.definitions import MIN_POSITIVE_STUDIES
-from cxrkit.evaluation.head_metrics import mean_of_rows, mean_over_classes
-from cxrkit.evaluation.measured import Basis, Measured, measure, without_value
-from cxrkit.metrics.calibration import calibration_error_of_sums, calibration_sums_of_rows
+from cxrkit.evaluation.confidence_metrics import measure_after_temperature, measure_probabilities
+from cxrkit.evaluation.definitions import CLASSIFIER, MIN_POSITIVE_STUDIES
+from cxrkit.evaluation.head_metrics import mean_over_classes
+from cxrkit.evaluation.measured import MODEL, Basis, Measured, measure, without_value
+from cxrkit.evaluation.row_means import mean_of_rows
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.ranking import weighted_auroc, weighted_average_precision
 from cxrkit.metrics.statistics import MeanStatistic, PatientResamples, RankStatistic, SumStatistic
+from cxrkit.metrics.temperature import scale_probabilities
 from cxrkit.metrics.thresholds import (
     decision_counts_of_rows,
     f1_of_decisions,
     log_loss_of_rows,
+    matthews_correlation_of_decisions,
+    negative_predictive_value_of_decisions,
+    positive_predictive_value_of_decisions,
     sensitivity_of_decisions,
     specificity_of_decisions,
 )
@@ -27,6 +33,9 @@ DECISIONS: dict[str, Callable[[FloatArray], FloatArray]] = {
     "f1_at_validation_threshold": f1_of_decisions,
     "sensitivity": sensitivity_of_decisions,
     "specificity": specificity_of_decisions,
+    "positive_predictive_value": positive_predictive_value_of_decisions,
+    "negative_predictive_value": negative_predictive_value_of_decisions,
+    "matthews_correlation": matthews_correlation_of_decisions,
 }
 
 
@@ -41,6 +50,7 @@ class StudyRows:
         labels: `[N, 14]`; True where the label is 1, False where it is 0, -1 or blank.
         probabilities: `[N, 14]`.
         thresholds: `[14]` of the validation split under this condition; NaN for a finding without.
+        temperatures: `[14]` saved with the model, NaN for a finding without; None without any.
     """
 
     head: str
@@ -49,6 +59,7 @@ class StudyRows:
     labels: npt.NDArray[np.bool_]
     probabilities: FloatArray
     thresholds: FloatArray
+    temperatures: FloatArray | None = None
 
     @property
     def flagged(self) -> npt.NDArray[np.bool_]:
@@ -65,7 +76,13 @@ def measure_findings(rows: StudyRows, resamples: PatientResamples) -> list[Measu
         resamples: of the patients of the whole report.
     """
     basis = Basis.of_rows(rows.head, rows.condition, rows.patients)
-    measured = [*_ranking_means(rows, basis, resamples), *_other_means(rows, basis, resamples)]
+    measured = [
+        *_ranking_means(rows, basis, resamples),
+        *_micro_ranking(rows, basis, resamples),
+        *_other_means(rows, basis, resamples),
+        *_decision_means(rows, basis, resamples),
+        *measure_probabilities(rows.labels, rows.probabilities, rows.patients, basis, resamples),
+    ]
     for place in range(len(FINDINGS)):
         about = replace(basis, finding=FINDINGS[place])
         measured += _ranking(rows, about, place, resamples)
@@ -99,6 +116,36 @@ def _other_means(rows: StudyRows, basis: Basis, resamples: PatientResamples) -> 
     ]
 
 
+def _micro_ranking(rows: StudyRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+    """Ranks all pairs of study and finding together."""
+    labels, scores = rows.labels.ravel(), rows.probabilities.ravel()
+    patients = np.repeat(rows.patients, len(FINDINGS))
+    ranking = {
+        "micro_auroc_of_findings": weighted_auroc,
+        "micro_average_precision_of_findings": weighted_average_precision,
+    }
+    return [
+        measure(name, basis, RankStatistic.of_rows(labels, scores, patients, resamples, metric), resamples)
+        for name, metric in ranking.items()
+    ]
+
+
+def _decision_means(rows: StudyRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+    """Gives each decision figure as the mean over findings, and from the counts of all together."""
+    decided = np.flatnonzero(~np.isnan(rows.thresholds)).tolist()
+    measured = []
+    for name, metric in DECISIONS.items():
+        parts = tuple(_decided(rows, place, metric, resamples) for place in decided)
+        pooled = SumStatistic(
+            sum((part.sums for part in parts), np.zeros((len(resamples.patients), 4))), metric
+        )
+        measured += [
+            measure(f"macro_{name}", basis, MeanStatistic(parts), resamples, n_classes=len(parts)),
+            measure(f"micro_{name}", basis, pooled, resamples, n_classes=len(parts)),
+        ]
+    return measured
+
+
 def _ranking(rows: StudyRows, about: Basis, place: int, resamples: PatientResamples) -> list[Measured]:
     labels, scores = rows.labels[:, place], rows.probabilities[:, place]
     told = partial(
@@ -109,19 +156,26 @@ def _ranking(rows: StudyRows, about: Basis, place: int, resamples: PatientResamp
         undefined_reason=f"{int(labels.sum())} of {len(labels)} studies are positive",
     )
     ranking = {"auroc": weighted_auroc, "average_precision": weighted_average_precision}
-    calibration = SumStatistic.of_rows(
-        calibration_sums_of_rows(labels[:, None], scores[:, None]),
-        rows.patients,
-        resamples,
-        calibration_error_of_sums,
-    )
     return [
         *(
             told(name, statistic=RankStatistic.of_rows(labels, scores, rows.patients, resamples, metric))
             for name, metric in ranking.items()
         ),
-        told("calibration_error", statistic=calibration),
+        *measure_probabilities(labels[:, None], scores[:, None], rows.patients, about, resamples),
+        *_after_temperature(rows, about, place, resamples),
     ]
+
+
+def _after_temperature(
+    rows: StudyRows, about: Basis, place: int, resamples: PatientResamples
+) -> list[Measured]:
+    if rows.condition != MODEL or rows.head != CLASSIFIER:
+        return []
+    temperature = math.nan if rows.temperatures is None else float(rows.temperatures[place])
+    column = rows.probabilities[:, [place]]
+    scaled = None if math.isnan(temperature) else scale_probabilities(column, temperature)
+    labels = rows.labels[:, [place]]
+    return [measure_after_temperature(labels, scaled, rows.patients, about, resamples)]
 
 
 def _decisions(rows: StudyRows, about: Basis, place: int, resamples: PatientResamples) -> list[Measured]:

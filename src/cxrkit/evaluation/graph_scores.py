@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from cxrkit.boxes import intersection_over_union
 from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import DEFINITIONS, SCENE_GRAPH
-from cxrkit.evaluation.head_metrics import mean_of_rows, mean_over_classes
+from cxrkit.evaluation.head_metrics import mean_over_classes
 from cxrkit.evaluation.measured import MODEL, Basis, Measured, measure
+from cxrkit.evaluation.row_means import mean_of_rows
 from cxrkit.metrics.counts import FloatArray, mean_of_defined
 from cxrkit.metrics.ranking import weighted_auroc
 from cxrkit.metrics.statistics import Bootstrap, PatientResamples

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import GROUNDING
-from cxrkit.evaluation.head_metrics import mean_of_rows
 from cxrkit.evaluation.head_rows import BoxRows
 from cxrkit.evaluation.measured import Basis, Measured, measure, without_value
+from cxrkit.evaluation.row_means import mean_of_rows
 from cxrkit.metrics.calibration import calibration_error_of_sums, calibration_sums_of_rows
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.ranking import average_precision_of_rows

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from cxrkit.evaluation.confidence_metrics import measure_confidence
 from cxrkit.evaluation.definitions import TYPE_METRICS
 from cxrkit.evaluation.head_rows import HeadRows
 from cxrkit.evaluation.measured import Basis, Measured, measure
+from cxrkit.evaluation.row_means import mean_of_rows
 from cxrkit.evaluation.text_metrics import measure_texts
 from cxrkit.metrics import counts
 from cxrkit.metrics.classification import jaccard_of_rows
@@ -21,15 +23,19 @@ from cxrkit.metrics.statistics import (
     RankStatistic,
     SumStatistic,
 )
+from cxrkit.models.calibration import ModelCalibration
 from cxrkit.vocabulary import MULTI_LABEL_HEADS, NO_FINDING, Head
 
 
-def measure_head(rows: HeadRows, resamples: PatientResamples) -> list[Measured]:
+def measure_head(
+    rows: HeadRows, resamples: PatientResamples, calibration: ModelCalibration | None = None
+) -> list[Measured]:
     """Computes every metric of a head.
 
     Args:
         rows: the questions of one head under one condition.
         resamples: of the patients of the whole report.
+        calibration: saved with the model.
     """
     basis = Basis.of_rows(rows.head, rows.condition, rows.patients)
     if rows.head in MULTI_LABEL_HEADS:
@@ -40,6 +46,7 @@ def measure_head(rows: HeadRows, resamples: PatientResamples) -> list[Measured]:
         answers.append(_binary_auroc(rows, basis, resamples))
     if rows.head is Head.SEVERITY:
         answers += _class_ranking(rows, basis, resamples)
+    answers += measure_confidence(rows, basis, resamples, calibration)
     return [*answers, *measure_texts(rows.texts, rows.patients, basis, resamples)]
 
 
@@ -61,18 +68,6 @@ def measure_types(rows: HeadRows, names: Iterable[str], resamples: PatientResamp
             entry for entry in metrics(part, basis, resamples) if entry.name in TYPE_METRICS[rows.head]
         ]
     return measured
-
-
-def mean_of_rows(values: FloatArray, patients: IntArray, resamples: PatientResamples) -> SumStatistic:
-    """Gives the mean over rows as a statistic of patients.
-
-    Args:
-        values: `[N]` one value per row.
-        patients: `[N]` subject ids.
-        resamples: of the patients of the whole report.
-    """
-    pairs = np.stack([values, np.ones(len(values))], axis=1)
-    return SumStatistic.of_rows(pairs, patients, resamples, counts.ratio_of_sums)
 
 
 def mean_over_classes(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cxrkit.evaluation.confidence_metrics import saved_calibration
 from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS, describe_definitions
 from cxrkit.evaluation.evidence import evidence
@@ -95,10 +96,11 @@ def _measure_conditions(
 ) -> tuple[list[Measured], list[Measured]]:
     measured: list[Measured] = []
     per_type: list[Measured] = []
+    calibration = saved_calibration(metadata)
     for condition, part in parts.items():
         for head in ANSWER_HEADS:
             rows = HeadRows.of_table(part, head, condition)
-            measured += measure_head(rows, resamples)
+            measured += measure_head(rows, resamples, calibration)
             per_type += measure_types(rows, QUESTION_TYPE_NAMES, resamples)
         source = condition if condition in SOURCES else metadata.get("graph_source")
         predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and source != "none"

@@ -15,11 +15,14 @@ from cxrkit.data.index import Index
 from cxrkit.errors import DataLayoutError
 from cxrkit.hardware import choose_device, detect_hardware
 from cxrkit.inference.manifest import make_manifest
+from cxrkit.inference.protocols import MODEL
 from cxrkit.inference.schema import CLASSIFY_SCHEMA, with_metadata
 from cxrkit.inference.study_scores import CONDITIONS, Progress, StudyScorer, StudyScores
 from cxrkit.metrics.thresholds import best_f1_threshold
+from cxrkit.models.calibration import CLASSIFIER, ModelCalibration
 from cxrkit.models.classifier import CXRClassifier
 from cxrkit.models.internimage import set_dcnv3_backend
+from cxrkit.vocabulary import FINDINGS
 
 THRESHOLD_SPLIT = "validate"
 
@@ -52,6 +55,7 @@ def predict_classifier(
     model = CXRClassifier.from_pretrained(model_path)
     torch.nn.Module.to(model, torch.device(choose_device(detect_hardware()).name))
     set_dcnv3_backend(model, settings.model.dcnv3_backend)
+    calibration = ModelCalibration.load(model_path)
     scorer = StudyScorer(model, index, films_of(index), settings, progress)
     columns: dict[str, list[Any]] = defaultdict(list)
     for condition in conditions:
@@ -62,18 +66,28 @@ def predict_classifier(
         "index_fingerprint": index.fingerprint,
         "checkpoint": str(model_path),
         "label_policy": model.config.label_policy,
-        "thresholds": _thresholds(scorer, conditions),
+        "thresholds": _thresholds(scorer, conditions, calibration),
+        "calibration": None if calibration is None else calibration.to_json(),
         "manifest": make_manifest(model_path, settings, index.fingerprint),
     })  # fmt: skip
 
 
-def _thresholds(scorer: StudyScorer, conditions: Sequence[str]) -> dict[str, Any]:
+def _thresholds(
+    scorer: StudyScorer, conditions: Sequence[str], calibration: ModelCalibration | None
+) -> dict[str, Any]:
     """Gives the thresholds of each condition, None for a finding without a positive validation study.
 
-    Without a labelled validation film there is none at all, and the reason is told in their place.
+    The model's own are those that it was saved with; one without is scored on the validation split, as the
+    controls are. Without a labelled validation film a control has none, and the reason is told.
     """
     content: dict[str, Any] = {"split": THRESHOLD_SPLIT, "n_studies": 0, "missing": None, "values": {}}
+    content["saved_with_model"] = calibration is not None
     for condition in conditions:
+        if condition == MODEL and calibration is not None:
+            classes = calibration.heads[CLASSIFIER]
+            content["values"][condition] = [classes[finding].threshold for finding in FINDINGS]
+            content["n_studies"] = classes[FINDINGS[0]].n
+            continue
         try:
             scores = scorer.scores(THRESHOLD_SPLIT, condition)
         except DataLayoutError as error:

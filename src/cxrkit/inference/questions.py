@@ -30,6 +30,7 @@ from cxrkit.inference.protocols import (
     protocols_for,
 )
 from cxrkit.inference.rows import PredictionRows
+from cxrkit.models.calibration import ModelCalibration
 from cxrkit.models.nodes import DataSetGraph
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD
 
@@ -82,6 +83,7 @@ def predict_vqa(
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     predictor = Predictor(model_path)
+    calibration = ModelCalibration.load(model_path)
     config = predictor.model.config
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
@@ -109,6 +111,7 @@ def predict_vqa(
         "n_free_text": films.selection.free_text,
         "n_free_text_by_type": films.selection.free_text_by_type,
         "n_masked": films.selection.masked,
+        "calibration": None if calibration is None else calibration.to_json(),
         "manifest": make_manifest(model_path, settings, index.fingerprint),
     }
     return VQAPredictions(rows.table(metadata), None if graphs is None else graphs.table(metadata))

@@ -90,6 +90,29 @@ def _precision_loop(
             sums[place] += gained[place] * found[place] / max(flagged[place], 1e-300)
 
 
+@_compiled
+def _risk_loop(
+    wrong: Any, positions: Any, starts: Any, weights: Any, sums: Any, missed: Any, answered: Any
+) -> None:  # pragma: no cover - compiled
+    """Adds up, per resample, each row's weight times the share of wrong ones among all as sure or surer."""
+    rows, width = len(wrong), sums.shape[0]
+    added = np.zeros(width)
+    for group in range(len(starts)):
+        begin = starts[group]
+        end = starts[group + 1] if group + 1 < len(starts) else rows
+        added[:] = 0.0
+        for row in range(begin, end):
+            of_patient = weights[positions[row]]
+            for place in range(width):
+                added[place] += of_patient[place]
+            if wrong[row]:
+                for place in range(width):
+                    missed[place] += of_patient[place]
+        for place in range(width):
+            answered[place] += added[place]
+            sums[place] += added[place] * missed[place] / max(answered[place], 1e-300)
+
+
 def auroc_sums(
     positive: npt.NDArray[np.bool_], positions: IntArray, starts: IntArray, weights: FloatArray
 ) -> FloatArray:
@@ -116,6 +139,23 @@ def precision_sums(
         `[3, R]`: sum of gained weight times precision, weight of positives, of all rows.
     """
     return _run(_precision_loop, positive, positions, starts, weights)
+
+
+def risk_sums(
+    wrong: npt.NDArray[np.bool_], positions: IntArray, starts: IntArray, weights: FloatArray
+) -> FloatArray:
+    """Gives what the area under the risk-coverage curve of each weighting is computed from.
+
+    Args:
+        wrong: `[N]` whether an answer is wrong, the surest first; the others as for `auroc_sums`.
+        positions: `[N]`.
+        starts: `[G]`.
+        weights: `[R, P]`.
+
+    Returns:
+        `[3, R]`: sum of weight times risk, weight of the wrong answers, of all.
+    """
+    return _run(_risk_loop, wrong, positions, starts, weights)
 
 
 def _run(

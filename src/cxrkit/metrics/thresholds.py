@@ -76,6 +76,39 @@ def specificity_of_decisions(counts: FloatArray) -> FloatArray:
     return divide_or_nan(counts[..., 3], counts[..., 3] + counts[..., 1])
 
 
+def positive_predictive_value_of_decisions(counts: FloatArray) -> FloatArray:
+    """Gives TP / (TP + FP) from counts `[..., 4]`; `nan` where nothing is flagged.
+
+    >>> float(positive_predictive_value_of_decisions(np.array([3.0, 1.0, 1.0, 6.0])))
+    0.75
+    """
+    return divide_or_nan(counts[..., 0], counts[..., 0] + counts[..., 1])
+
+
+def negative_predictive_value_of_decisions(counts: FloatArray) -> FloatArray:
+    """Gives TN / (TN + FN) from counts `[..., 4]`; `nan` where everything is flagged.
+
+    >>> float(negative_predictive_value_of_decisions(np.array([3.0, 1.0, 2.0, 6.0])))
+    0.75
+    """
+    return divide_or_nan(counts[..., 3], counts[..., 3] + counts[..., 2])
+
+
+def matthews_correlation_of_decisions(counts: FloatArray) -> FloatArray:
+    """Gives Matthews' correlation coefficient from counts `[..., 4]`.
+
+    Definition: (TP TN - FP FN) / sqrt((TP + FP) (TP + FN) (TN + FP) (TN + FN)). Range -1..1, 0 for chance;
+    `nan` where labels or decisions are all the same (scikit-learn gives 0 there). Source: Matthews,
+    Biochim. Biophys. Acta 1975.
+
+    >>> round(float(matthews_correlation_of_decisions(np.array([3.0, 1.0, 1.0, 5.0]))), 4)
+    0.5833
+    """
+    right, extra, missed, cleared = (counts[..., kind] for kind in range(4))
+    product = (right + extra) * (right + missed) * (cleared + extra) * (cleared + missed)
+    return divide_or_nan(right * cleared - extra * missed, np.sqrt(product))
+
+
 def log_loss_of_rows(labels: npt.NDArray[np.bool_], probabilities: FloatArray) -> FloatArray:
     """Gives the binary cross-entropy of each row, `[N]`, in nats, the mean over its classes.
 

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as progress
 
 from cxrkit.errors import ArtifactError
+from cxrkit.models.calibration import CALIBRATION_FILE
 from cxrkit.models.configuration import ModelConfig
 from cxrkit.models.hub import hub_is_reachable
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "model.safetensors"
 # What a model consists of; nothing else is fetched from the hub or sent there.
-MODEL_FILES = ("config.json", WEIGHTS_FILE, "tokenizer/*")
+MODEL_FILES = ("config.json", WEIGHTS_FILE, CALIBRATION_FILE, "tokenizer/*")
 _OF_THE_HUB = ("cache_dir", "force_download", "local_files_only", "revision", "token")
 # Handed on by the Auto classes; they say nothing to a model whose code is already here.
 _IGNORED = {"trust_remote_code", "adapter_kwargs", "code_revision", "weights_only", "use_safetensors"}

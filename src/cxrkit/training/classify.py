@@ -85,7 +85,7 @@ def classifier_job(settings: ClassifySettings) -> Job:
     module = ClassifierModule(model, _positive_weights(settings, films))
     return Job(
         settings, index, module, model, films, collate,
-        partial(validate_classifier, batches=batches), len(validation),
+        partial(validate_classifier, batches=batches, index=index), len(validation),
         backbone=model.network, head=(model.network.get_classifier(),),
         parameter_groups=groups if training.layer_decay < 1 else None,
     )  # fmt: skip

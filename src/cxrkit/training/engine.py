@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from cxrkit.errors import ArtifactError
+from cxrkit.models.calibration import ModelCalibration
 from cxrkit.training.arithmetic import seed_anew
 from cxrkit.training.best_models import AVERAGED, RAW, BestModels, defined_or_none
 from cxrkit.training.checkpoints import finish_checkpoint, read_manifest, remove_older, unfinished_path
@@ -27,10 +28,11 @@ from cxrkit.training.run_logs import logged_lines, sync_logs, tell_lost_lines
 from cxrkit.training.speed import SpeedMeter, speed_of
 from cxrkit.training.tracking import Tracking
 from cxrkit.training.unlogged import require_parts, unlogged_of, write_unlogged
+from cxrkit.training.validation import Validated
 from cxrkit.training.weight_average import WeightAverage
 from cxrkit.training.weights_file import load_weights, save_weights
 
-Validate = Callable[[nn.Module, torch.device], dict[str, float]]
+Validate = Callable[[nn.Module, torch.device], Validated]
 WEIGHTS, AVERAGE, OWN_STATE = "model.safetensors", "average.safetensors", "cxrkit_state.json"
 TRAINER_STATE = "trainer_state.json"
 
@@ -45,6 +47,7 @@ class Outcome:
         average: of the weights, validated beside them; None for none.
         run: what the run is, written into each checkpoint's manifest.
         tracking: where else the log goes, with how fast the training is.
+        calibrations: of each kind of weights, from its last validation.
     """
 
     validate: Validate
@@ -52,6 +55,7 @@ class Outcome:
     average: WeightAverage | None
     run: dict[str, Any]
     tracking: Tracking
+    calibrations: dict[str, ModelCalibration | None] = field(default_factory=dict)
 
 
 class CxrkitTrainer(Trainer):
@@ -231,7 +235,8 @@ class CxrkitTrainer(Trainer):
         validated = {}
         for kind in self.outcome.best.kinds:
             with self._weights(kind):
-                validated[kind] = self.outcome.validate(module, self.args.device)
+                found = self.outcome.validate(module, self.args.device)
+            validated[kind], self.outcome.calibrations[kind] = found
         # Running statistics differ a little between processes; all must keep and stop alike.
         validated = broadcast_object_list([validated])[0]
         self.latest = validated[RAW]

@@ -128,7 +128,8 @@ def _trainer(
 
     def keep(place: str, kept: Kept) -> None:
         if trainer.is_world_process_zero():
-            write_best_model(run_dir / FOLDERS[place], job.model, job.settings, job.index, kept)
+            calibration = outcome.calibrations.get(kept.weights)
+            write_best_model(run_dir / FOLDERS[place], job.model, job.settings, job.index, kept, calibration)
 
     kinds = (RAW,) if average is None else (RAW, AVERAGED)
     best = BestModels(training.metric_for_best_model, keep, kinds)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from cxrkit.config import Settings, dump_settings, given_path
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
+from cxrkit.models.calibration import ModelCalibration
 from cxrkit.reporting import write_atomically
 from cxrkit.training.best_models import RAW, Kept, defined_or_none
 from cxrkit.training.checkpoints import write_manifest
@@ -153,6 +154,7 @@ def write_best_model(
     settings: Settings,
     index: Index,
     kept: Kept,
+    calibration: ModelCalibration | None = None,
 ) -> Path:
     """Writes a model beside its place and moves it there, so that a half-written one is never taken.
 
@@ -162,11 +164,14 @@ def write_best_model(
         settings: the resolved settings.
         index: the index it was trained on.
         kept: which weights, after which update, how validated.
+        calibration: fitted on the validation predictions of these weights.
     """
     temporary, old = (folder.with_name(f"{folder.name}{suffix}") for suffix in (".new", ".old"))
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     model.save_pretrained(str(temporary))
+    if calibration is not None:
+        calibration.save(temporary)
     dump_settings(with_absolute_paths(settings), temporary / MODEL_SETTINGS_FILE)
     metadata = {
         "cxrkit_version": __version__,

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cxrkit.data.index import Index
 from cxrkit.errors import SettingsError
 from cxrkit.metrics.classification import (
     accuracy,
@@ -16,10 +17,25 @@ from cxrkit.metrics.classification import (
     macro_auroc,
     micro_f1_over_sets,
 )
+from cxrkit.models.calibration import ModelCalibration
 from cxrkit.models.decisions import choose_sets
+from cxrkit.training.calibration import calibrate_answers, calibrate_findings
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, Head
 
 Batches = Iterable[Any]
+
+
+class Validated(NamedTuple):
+    """What a validation found.
+
+    Attributes:
+        metrics: by name.
+        calibration: fitted on the same predictions; None where they are not finite.
+    """
+
+    metrics: dict[str, float]
+    calibration: ModelCalibration | None
+
 
 METRICS_OF_TASK: dict[str, tuple[str, ...]] = {
     "vqa": (
@@ -58,8 +74,8 @@ def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tenso
 
 
 @torch.no_grad()
-def validate_vqa(module: nn.Module, device: torch.device, batches: Batches) -> dict[str, float]:
-    """Gives the loss and each head's metrics on the validation films.
+def validate_vqa(module: nn.Module, device: torch.device, batches: Batches) -> Validated:
+    """Gives the loss and each head's metrics on the validation films, and the calibration fitted there.
 
     `accuracy` is the unweighted mean over the heads that had questions: of the share of right answers
     (binary, severity) and of exactly right sets (category, region).
@@ -81,15 +97,29 @@ def validate_vqa(module: nn.Module, device: torch.device, batches: Batches) -> d
             logits = getattr(outputs["answers"], str(head))[rows].float().cpu()
             pairs[head].append((batch[f"{head}_target"][rows].cpu(), logits))
     metrics = {"loss": _weighted_mean(losses)}
+    answers = {}
     for head, parts in pairs.items():
         target = torch.cat([part[0] for part in parts]).numpy()
         logits = torch.cat([part[1] for part in parts]).numpy()
         if len(target):
             metrics |= _head_metrics(head, target, logits)
+            answers[head] = target, _probabilities(head, logits)
     metrics["accuracy"] = float(
         np.mean([metrics[f"{head}_accuracy"] for head in pairs if f"{head}_accuracy" in metrics])
     )
-    return metrics
+    return Validated(metrics, calibrate_answers(answers) if _all_finite(answers) else None)
+
+
+def _all_finite(answers: dict[Head, tuple[Any, Any]]) -> bool:
+    # What a network says after its loss has gone is not to be fitted.
+    return all(np.isfinite(probabilities).all() for _, probabilities in answers.values())
+
+
+def _probabilities(head: Head, logits: Any) -> Any:
+    if head in MULTI_LABEL_HEADS:
+        return _sigmoid(logits)
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
 
 
 def _head_metrics(head: Head, target: Any, logits: Any) -> dict[str, float]:
@@ -107,22 +137,38 @@ def _head_metrics(head: Head, target: Any, logits: Any) -> dict[str, float]:
 
 
 @torch.no_grad()
-def validate_classifier(module: nn.Module, device: torch.device, batches: Batches) -> dict[str, float]:
-    """Gives the loss and the mean AUROC over the findings that have both values on the validation films."""
+def validate_classifier(module: nn.Module, device: torch.device, batches: Batches, index: Index) -> Validated:
+    """Gives loss and mean AUROC over the findings with both values on the validation films.
+
+    The calibration is fitted on their studies.
+
+    Args:
+        module: a classifier module with its loss.
+        device: where it lives.
+        batches: the validation batches.
+        index: whose studies the films are of.
+    """
     module.eval()
-    losses, targets, logits = [], [], []
+    losses, targets, logits, rows = [], [], [], []
     for raw in batches:
         outputs = module(to_device(raw, device))
         losses.append((float(outputs["loss"]), len(outputs["target"])))
         targets.append(outputs["target"].cpu())
         logits.append(outputs["logits"].float().cpu())
+        rows.append(raw["image_row"])
     reference = torch.cat(targets).numpy() > 0
-    score = macro_auroc(reference, torch.cat(logits).numpy())
-    return {
+    scores = torch.cat(logits).numpy()
+    score = macro_auroc(reference, scores)
+    metrics = {
         "loss": _weighted_mean(losses),
         "mean_auroc": score.value,
         "findings_scored": float(score.num_classes or 0),
     }
+    if not np.isfinite(scores).all():
+        return Validated(metrics, None)
+    studies = np.asarray(index.column("images", "study_row"))[torch.cat(rows).numpy()]
+    labels = np.asarray(index.column("studies", "chexpert"))[studies]
+    return Validated(metrics, calibrate_findings(_sigmoid(scores), studies, labels))
 
 
 def _sigmoid(logits: Any) -> Any:

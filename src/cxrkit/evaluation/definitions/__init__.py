@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
 from cxrkit.evaluation.definitions.conditions import CONDITIONS
+from cxrkit.evaluation.definitions.confidence import CONFIDENCE_METRICS
 from cxrkit.evaluation.definitions.definition import Definition
 from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
 from cxrkit.evaluation.definitions.heads import CLASSIFIER, GROUNDING, RADIOLOGIST, SCENE_GRAPH
@@ -26,7 +27,14 @@ __all__ = [
 ]
 
 DEFINITIONS: dict[str, Definition] = {
-    entry.name: entry for entry in (*ANSWER_METRICS, *SPATIAL_METRICS, *SCENE_GRAPH_METRICS, *FINDING_METRICS)
+    entry.name: entry
+    for entry in (
+        *ANSWER_METRICS,
+        *SPATIAL_METRICS,
+        *SCENE_GRAPH_METRICS,
+        *FINDING_METRICS,
+        *CONFIDENCE_METRICS,
+    )
 }
 
 

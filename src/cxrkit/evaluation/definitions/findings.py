@@ -4,7 +4,7 @@ from cxrkit.evaluation.definitions.definition import Definition
 
 MIN_POSITIVE_STUDIES = 20
 
-FINDING_METRICS = (
+FINDING_METRICS: tuple[Definition, ...] = (
     Definition(
         "mean_auroc_of_defined_findings",
         "mean AUROC",
@@ -38,13 +38,6 @@ FINDING_METRICS = (
         "no threshold, or no negative study",
     ),
     Definition(
-        "calibration_error",
-        "calibration error",
-        "mean over ten bins of equal width, weighted by their size, of |mean probability - share of "
-        "positives|; 0..1, 0 is best",
-        "no studies",
-    ),
-    Definition(
         "mean_average_precision_of_defined_findings",
         "mean average precision",
         "mean average precision over all findings with a positive study; no detection metric; 0..1",
@@ -63,4 +56,64 @@ FINDING_METRICS = (
         "0.693 for probabilities of one half",
         "no studies",
     ),
+    Definition(
+        "positive_predictive_value",
+        "positive predictive value",
+        "TP / (TP + FP), the share of flagged studies that are positive, at the validation threshold; 0..1, "
+        "depends on how frequent the finding is",
+        "no threshold, or nothing flagged",
+    ),
+    Definition(
+        "negative_predictive_value",
+        "negative predictive value",
+        "TN / (TN + FN), the share of studies below the validation threshold that are negative; 0..1",
+        "no threshold, or everything flagged",
+    ),
+    Definition(
+        "matthews_correlation",
+        "Matthews correlation",
+        "(TP TN - FP FN) / sqrt((TP + FP)(TP + FN)(TN + FP)(TN + FN)) at the validation threshold; -1..1, "
+        "0 is chance",
+        "no threshold, or labels or decisions all the same",
+    ),
+    Definition(
+        "micro_auroc_of_findings",
+        "micro AUROC",
+        "AUROC over all pairs of study and finding, ranked together; 0..1, chance 0.5, but the findings' "
+        "frequencies alone lift it",
+        "only one value among the labels",
+    ),
+    Definition(
+        "micro_average_precision_of_findings",
+        "micro average precision",
+        "average precision over all pairs of study and finding, ranked together; 0..1",
+        "no positive label",
+    ),
+)
+# Each decision figure over all findings: averaged, and from counts added up.
+_DECISIONS = tuple(
+    entry
+    for entry in FINDING_METRICS
+    if entry.name
+    in (
+        "f1_at_validation_threshold",
+        "sensitivity",
+        "specificity",
+        "positive_predictive_value",
+        "negative_predictive_value",
+        "matthews_correlation",
+    )
+)
+FINDING_METRICS += tuple(
+    Definition(
+        f"{kind}_{entry.name}",
+        f"{kind} {entry.title}",
+        f"{how}: {entry.text}",
+        "no finding where it is defined" if kind == "macro" else entry.undefined_when,
+    )
+    for entry in _DECISIONS
+    for kind, how in (
+        ("macro", "mean over the findings with a threshold, without those where it is undefined"),
+        ("micro", "from the counts of all findings with a threshold together"),
+    )
 )

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import DEFINITIONS, describe_definitions
-from cxrkit.evaluation.head_metrics import mean_of_rows
 from cxrkit.evaluation.measured import N_RESAMPLES, SEED, Basis, Measured, measure
+from cxrkit.evaluation.row_means import mean_of_rows
 from cxrkit.evaluation.transfer.table import read_external_metadata
 from cxrkit.metrics import counts
 from cxrkit.metrics.ranking import weighted_auroc

@@ -7,6 +7,8 @@ from cxrkit.errors import ArtifactError
 UPLOAD_FOLDER = "hub_upload"
 CARD_FILE = "README.md"
 MODEL_FILES = ("config.json", "model.safetensors")
+# Written by the model; named here so that this module stays light.
+CALIBRATION_FILE = "calibration.json"
 TOKENIZER = "tokenizer"
 # The tokenizer's configuration is written anew, the others are taken as they are.
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -19,7 +21,7 @@ TOKENIZER_FILES = (
 )
 METADATA_KEYS = ("cxrkit_version", "task", "index_fingerprint", "step", "weights", "validation_metrics")
 PUBLISHED = frozenset({
-    CARD_FILE, *MODEL_FILES, "training_metadata.json", "settings.json",
+    CARD_FILE, *MODEL_FILES, CALIBRATION_FILE, "training_metadata.json", "settings.json",
     *(f"{TOKENIZER}/{name}" for name in (*TOKENIZER_FILES, TOKENIZER_CONFIG)),
 })  # fmt: skip
 

@@ -15,6 +15,7 @@ from cxrkit.training.publishing.facts import FACTS_FILE
 from cxrkit.training.publishing.model_card import Evaluated, model_card
 from cxrkit.training.publishing.places import settings_without_places, without_places
 from cxrkit.training.publishing.published_files import (
+    CALIBRATION_FILE,
     CARD_FILE,
     METADATA_KEYS,
     TOKENIZER,
@@ -47,6 +48,8 @@ def write_upload_folder(run_dir: Path, folder: Path, evaluated: Evaluated | None
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     _link(model / WEIGHTS_FILE, temporary / WEIGHTS_FILE)
+    if (model / CALIBRATION_FILE).is_file():
+        _link(model / CALIBRATION_FILE, temporary / CALIBRATION_FILE)
     if (model / TOKENIZER).is_dir():
         _copy_tokenizer(model / TOKENIZER, temporary / TOKENIZER)
     _write_json(temporary / CONFIG_FILE, without_places(config))
