@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxrkit.analysis import panels
+from cxrkit.analysis.integrity_page import (
+    add_conflicts,
+    add_films,
+    add_leakage,
+    add_samples,
+    add_texts,
+)
 from cxrkit.analysis.labels import LABEL_VALUES
 from cxrkit.analysis.plots import panel_figure
 from cxrkit.data.rejects import REJECT_MEANINGS
@@ -39,6 +46,11 @@ def build_page(data: Report) -> Page:
     _add_regions(page, data)
     _add_labels(page, data)
     _add_graphs(page, data)
+    add_films(page, data)
+    add_leakage(page, data)
+    add_conflicts(page, data)
+    add_texts(page, data)
+    add_samples(page, data)
     _add_rejects(page, data)
     _add_thresholds(page, data)
     return page

@@ -124,3 +124,38 @@ def draw_majority(axes: "Axes", data: Report) -> None:
     colors = [_HEAD_COLORS[name] for name in shares]
     title = "Always the commonest answer"
     draw_horizontal_bars(axes, shares, title, "right in training", colors=colors, as_percent=True)
+
+
+def draw_exposure(axes: "Axes", data: Report) -> None:
+    """Draws the films by their mean grey level; nothing when the films were not read."""
+    exposure = data["films"]["exposure"] or {"histogram": {"edges": [0, 255], "films": [0]}}
+    histogram = exposure["histogram"]
+    draw_histogram(axes, histogram["films"], histogram["edges"], "Exposure", "mean grey level", "films")
+
+
+def draw_question_lengths(axes: "Axes", data: Report) -> None:
+    """Draws the questions by their length in words."""
+    _draw_lengths(axes, data["texts"]["questions"]["histogram"], "questions")
+
+
+def draw_answer_lengths(axes: "Axes", data: Report) -> None:
+    """Draws the answers by their length in words."""
+    _draw_lengths(axes, data["texts"]["answers"]["histogram"], "answers")
+
+
+def _draw_lengths(axes: "Axes", counts: list[int], what: str) -> None:
+    longest = max((place for place, count in enumerate(counts) if count), default=0)
+    edges = [place - 0.5 for place in range(longest + 2)]
+    draw_histogram(axes, counts[: longest + 1], edges, f"Length of the {what}", "words", what)
+
+
+def draw_question_gain(axes: "Axes", data: Report) -> None:
+    """Draws what the question's text alone gains over the commonest answer, the most first."""
+    found = {
+        name: entry["gain"]
+        for name, entry in data["question_leakage"].items()
+        if entry is not None and entry["gain"] > 0
+    }
+    ordered = dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0]))[:12])
+    percent = {name: round(100 * value, 2) for name, value in ordered.items()}
+    draw_horizontal_bars(axes, percent, "Gain of the question alone", "percentage points")

@@ -19,7 +19,7 @@ from cxrkit.vocabulary import (
 )
 
 POLARITIES: tuple[str, ...] = ("unknown", "negative", "positive")
-_TARGET_COLUMNS: dict[Head, str] = {
+TARGET_COLUMNS: dict[Head, str] = {
     Head.BINARY: "binary_target",
     Head.CATEGORY: "category_target",
     Head.REGION: "region_target",
@@ -111,7 +111,7 @@ def _measure_majority(index: Index, rows: Rows, head: Head, chosen: Column) -> d
     if head is Head.FREE_TEXT or not len(places):
         return None
     split = rows.split_of_question[places]
-    target = index.column("questions", _TARGET_COLUMNS[head])[places]
+    target = index.column("questions", TARGET_COLUMNS[head])[places]
     learned = target[split == 0] if (split == 0).any() else target
     values, counts = np.unique(learned, return_counts=True)
     commonest = int(values[np.argmax(counts)])

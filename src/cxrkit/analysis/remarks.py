@@ -30,6 +30,10 @@ class Thresholds:
         box_coverage: a smaller share of frontal films with a real box is worth a warning.
         masked_share: more questions than this without a known target are worth a warning.
         unrated_share: more unrated questions than this are worth a warning.
+        question_only_gain: a type whose text alone beats the commonest answer by more than this is worth one.
+        question_only_errors_avoided: or by more than this share of the commonest answer's errors.
+        label_conflict_share: more contradictions of a finding than this are worth a warning.
+        label_conflict_studies: with fewer compared studies than this a finding's share says nothing.
     """
 
     rejected_image_share: float = 0.05
@@ -45,6 +49,10 @@ class Thresholds:
     box_coverage: float = 0.5
     masked_share: float = 0.05
     unrated_share: float = 0.5
+    question_only_gain: float = 0.1
+    question_only_errors_avoided: float = 0.5
+    label_conflict_share: float = 0.25
+    label_conflict_studies: int = 20
 
 
 @dataclass(frozen=True)

@@ -4,29 +4,39 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from cxrkit.analysis.conflicts import measure_conflicts
+from cxrkit.analysis.exposure import measure_exposure, measure_sizes
+from cxrkit.analysis.film_leakage import measure_film_leakage
+from cxrkit.analysis.film_scan import scan_films
 from cxrkit.analysis.graphs import measure_graphs
 from cxrkit.analysis.labels import measure_labels
+from cxrkit.analysis.question_leakage import measure_question_leakage
 from cxrkit.analysis.questions import measure_questions
 from cxrkit.analysis.regions import measure_regions
 from cxrkit.analysis.rejects import measure_rejects
 from cxrkit.analysis.remarks import Task, Thresholds
 from cxrkit.analysis.rows import read_rows
+from cxrkit.analysis.samples import write_samples
+from cxrkit.analysis.texts import measure_texts
 from cxrkit.analysis.totals import measure_totals
 from cxrkit.analysis.verdict import judge, reasons_by_task
 from cxrkit.config.grades import minimum_rating
 from cxrkit.config.values import QualityGrade, ViewFilter
+from cxrkit.data.films.source import FilmSource
 from cxrkit.data.index import Index
 from cxrkit.reporting import figure_png, write_atomically
 from cxrkit.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT_NAME = "analysis_report.json"
 PLOTS_NAME = "distribution_plots.png"
 PAGE_NAME = "report.html"
 _PLOTS_DPI = 110
+Progress: TypeAlias = Callable[[str, int, int], None]
 
 _log = logging.getLogger(__name__)
 
@@ -61,12 +71,14 @@ def analyze(
     view_filter: ViewFilter = "frontal_only",
     task: Task | None = None,
     thresholds: Thresholds | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    films: FilmSource | None = None,
+    samples: int = 0,
+    progress: Progress | None = None,
 ) -> AnalysisReport:
     """Measures a prepared data set, judges whether it is ready, and writes the report.
 
-    Writes `distribution_plots.png`, `report.html` and, last, `analysis_report.json`. Only the index is
-    read; the same index and filter give the same bytes.
+    Writes `distribution_plots.png`, `report.html`, sample films when asked for and, last,
+    `analysis_report.json`. The same index, films and filter give the same bytes.
 
     Args:
         index: the opened index.
@@ -76,13 +88,17 @@ def analyze(
         task: whose verdict is `ready`; None takes vqa when the index has questions, else classify. The
             report holds the verdicts of both.
         thresholds: the limits of the verdict; the documented ones when None.
-        progress: called as `progress(done, total)` after each step.
+        films: of the workspace, to be read once for exposure and films that are there twice; None leaves
+            that out, and the report says so.
+        samples: so many films are written as pictures with boxes, questions and answers; needs `films`.
+        progress: called as `progress(stage, done, total)`.
 
     Raises:
         OSError: the folder cannot be written.
+        ArtifactError: a film cannot be read.
     """
     limits = thresholds or Thresholds()
-    steps = _Steps(progress, 8)
+    steps = _Steps(progress, 12)
     data: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "cxrkit_version": __version__,
@@ -95,6 +111,9 @@ def analyze(
         "thresholds": asdict(limits),
     }
     _measure(index, data, steps)
+    data["films"] = _measure_films(index, films, progress)
+    steps.finish()
+    data["samples"] = [] if films is None else write_samples(index, films, output_dir, samples)
     data["task"] = task or ("vqa" if data["totals"]["questions"] else "classify")
     return _write(data, output_dir, limits, steps)
 
@@ -102,7 +121,7 @@ def analyze(
 class _Steps:
     """Counts finished steps for the caller's progress bar."""
 
-    def __init__(self, report: Callable[[int, int], None] | None, total: int) -> None:
+    def __init__(self, report: Progress | None, total: int) -> None:
         self._report = report
         self._total = total
         self._done = 0
@@ -110,7 +129,7 @@ class _Steps:
     def finish(self) -> None:
         self._done += 1
         if self._report is not None:
-            self._report(self._done, self._total)
+            self._report("analyzing", self._done, self._total)
 
 
 def _measure(index: Index, data: dict[str, Any], steps: _Steps) -> None:
@@ -126,8 +145,24 @@ def _measure(index: Index, data: dict[str, Any], steps: _Steps) -> None:
     steps.finish()
     data["scene_graphs"] = measure_graphs(index, rows)
     steps.finish()
+    data["label_conflicts"] = measure_conflicts(index)
+    steps.finish()
+    data["question_leakage"] = measure_question_leakage(index, rows)
+    steps.finish()
+    data["texts"] = measure_texts(index)
+    steps.finish()
     data.update(measure_rejects(index))
     steps.finish()
+
+
+def _measure_films(index: Index, films: FilmSource | None, progress: Progress | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"sizes": measure_sizes(index), "exposure": None, "leakage": None}
+    if films is not None:
+        report = None if progress is None else partial(progress, "reading films")
+        scan = scan_films(films, report)
+        found["exposure"] = measure_exposure(scan)
+        found["leakage"] = measure_film_leakage(index, films, scan)
+    return found
 
 
 def _write(data: dict[str, Any], output_dir: Path, limits: Thresholds, steps: _Steps) -> AnalysisReport:

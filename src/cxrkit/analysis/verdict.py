@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cxrkit.analysis.bias import bias_warnings
+from cxrkit.analysis.integrity import integrity_warnings
 from cxrkit.analysis.quality import quality_warnings
 from cxrkit.analysis.remarks import TASKS, Remark, Task, Thresholds, filter_words
 from cxrkit.analysis.scarcity import scarcity_warnings
@@ -28,6 +29,7 @@ def judge(data: Mapping[str, Any], limits: Thresholds) -> list[Remark]:
         *scarcity_warnings(data, limits),
         *bias_warnings(data, limits),
         *quality_warnings(data, limits),
+        *integrity_warnings(data, limits),
     ]
 
 

@@ -155,6 +155,19 @@ def analyze(
         Literal["vqa", "classify"] | None,
         typer.Option("--task", help="What the data is to be ready for; by default what the file says."),
     ] = None,
+    skip_images: Annotated[
+        bool,
+        typer.Option("--skip_images", help="Leave out what reads the films: exposure, films there twice."),
+    ] = False,
+    visualize_samples: Annotated[
+        int,
+        typer.Option(
+            "--visualize_samples",
+            min=0,
+            max=1000,
+            help="Write so many films with boxes, questions and answers as PNG files. They show patients.",
+        ),
+    ] = 0,
     assignments: Assignments = None,
 ) -> None:
     """Say whether the data is ready, what is in it and what is biased.
@@ -172,7 +185,13 @@ def analyze(
     with terminal.bars() as bars:
         index = open_workspace(settings, bars)
         from cxrkit.analysis import analyze as run_analysis
+        from cxrkit.data.films.opener import films_of
+        from cxrkit.errors import SettingsError
 
+        if skip_images and visualize_samples:
+            raise SettingsError(
+                "command line", ["--visualize_samples: needs films, which --skip_images skips"]
+            )
         report = run_analysis(
             index,
             settings.data.analysis_dir,
@@ -180,10 +199,14 @@ def analyze(
             view_filter=settings.data.view_filter,
             # Nobody having said, what the data itself offers: an index without questions is no mistake.
             task=settings.task if config is not None or task is not None else None,
-            progress=bars.counter("analyzing"),
+            films=None if skip_images else films_of(index),
+            samples=visualize_samples,
+            progress=bars.report,
         )
     terminal.results.print(prepared_table(index.counts))
     _show_verdict(report, terminal)
+    if visualize_samples:
+        terminal.say(f"samples: {report.path.parent / 'samples'} ({len(report.data['samples'])} films)")
     if not report.ready:
         raise typer.Exit(1)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cxrkit.analysis import AnalysisReport, analyze
+from cxrkit.data.films.opener import films_of
 from cxrkit.data.index import Index
 from cxrkit.data.mimic_cxr.layout import find_mimic_cxr
 from cxrkit.data.prepare import prepare_workspace
@@ -161,8 +162,7 @@ def _prepare_and_analyze(root: Path, output_dir: Path, progress: Progress) -> tu
         progress=progress,
     )
 
-    def report(done: int, total: int) -> None:
-        progress("analyzing", done, total)
-
     index = Index.open(workspace)
-    return index, analyze(index, output_dir / "analysis_output", quality_grade="B", progress=report)
+    return index, analyze(
+        index, output_dir / "analysis_output", quality_grade="B", films=films_of(index), progress=progress
+    )

@@ -50,14 +50,14 @@ def column(file: str, name: str) -> int:
     return COLUMNS[file].index(name)
 
 
-def train_studies(roots: SetRoots) -> list[list[FilmTarget]]:
-    """Gives the films of each train study that has an AP or PA film, in the order of the files."""
+def studies_of_split(roots: SetRoots, split: str) -> list[list[FilmTarget]]:
+    """Gives the films of each study of a split that has an AP or PA film, in the order of the files."""
     split_rows = read_rows(roots.mimic / SPLIT_FILE)
     splits = {row[column(SPLIT_FILE, "dicom_id")]: row[column(SPLIT_FILE, "split")] for row in split_rows}
     studies: dict[int, list[FilmTarget]] = {}
     for number, row in enumerate(read_rows(roots.mimic / METADATA_FILE)):
         dicom_id = row[column(METADATA_FILE, "dicom_id")]
-        if splits[dicom_id] == "train":
+        if splits.get(dicom_id) == split:
             subject_id, study_id = (
                 int(row[column(METADATA_FILE, key)]) for key in ("subject_id", "study_id")
             )
@@ -68,8 +68,34 @@ def train_studies(roots: SetRoots) -> list[list[FilmTarget]]:
             )
     found = [films for films in studies.values() if any(film.is_frontal for film in films)]
     if not found:
-        raise too_small("a train study with an AP or PA film")
+        raise too_small(f"a {split} study with an AP or PA film")
     return found
+
+
+def train_studies(roots: SetRoots) -> list[list[FilmTarget]]:
+    """Gives the films of each train study that has an AP or PA film, in the order of the files."""
+    return studies_of_split(roots, "train")
+
+
+def test_film(roots: SetRoots) -> FilmTarget:
+    """Gives an AP or PA film of the test split."""
+    return next(film for film in studies_of_split(roots, "test")[0] if film.is_frontal)
+
+
+def set_film_size(roots: SetRoots, number: int, width: int, height: int) -> None:
+    """Writes a film's width and height into the metadata file.
+
+    Args:
+        roots: of the set.
+        number: the film's row there.
+        width: in pixels.
+        height: in pixels.
+    """
+    path = roots.mimic / METADATA_FILE
+    rows = read_rows(path)
+    rows[number][column(METADATA_FILE, "Columns")] = str(width)
+    rows[number][column(METADATA_FILE, "Rows")] = str(height)
+    write_rows(path, rows)
 
 
 def frontal_film(roots: SetRoots) -> FilmTarget:

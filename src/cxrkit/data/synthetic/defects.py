@@ -74,6 +74,22 @@ _PLANTERS: Mapping[str, tuple[str, _Planter]] = MappingProxyType(
             "qa.zip and scene_data.zip hold a study that MIMIC-CXR-JPG lacks",
             defects_records.add_unknown_study,
         ),
+        "duplicate_film_across_splits": (
+            "a film of the test split is a train film, byte for byte",
+            defects_films.copy_film_to_test,
+        ),
+        "near_duplicate_film_across_splits": (
+            "a film of the test split is a train film, smaller, brighter and compressed anew",
+            defects_films.copy_film_anew_to_test,
+        ),
+        "question_tells_answer": (
+            "every has-finding question ends with a word that depends on its answer",
+            defects_records.tell_answers,
+        ),
+        "labels_contradict_questions": (
+            "CheXpert's labels of pleural effusion are turned round",
+            defects_tables.turn_labels_round,
+        ),
         "missing_qa_zip": ("qa.zip is missing", defects_records.remove_archive),
         "corrupt_zip": ("qa.zip ends half way", defects_records.truncate_archive),
         "missing_dataset_info": (

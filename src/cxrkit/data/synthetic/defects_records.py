@@ -144,6 +144,22 @@ def _change_record(roots: SetRoots, change: Callable[[Record], bool]) -> None:
     raise too_small("a train study with a positive finding")
 
 
+def tell_answers(roots: SetRoots) -> None:
+    """Ends the text of every has-finding question of all studies with a word that gives the answer away."""
+    path = roots.qba / "qa.zip"
+    members = read_members(path)
+    for name, data in members.items():
+        if not name.endswith(".qa.json"):
+            continue
+        record = msgspec.json.decode(data)
+        for question in record["questions"]:
+            if question["question_type"] == "D02_has_finding" and question["answers"]:
+                word = "again" if question["answers"][0]["positiveness"] == "pos" else "at all"
+                question["question"] = question["question"].rstrip("?") + f" {word}?"
+        members[name] = msgspec.json.encode(record)
+    write_members(path, members)
+
+
 def add_unknown_study(roots: SetRoots) -> None:
     """Adds a copy of one study's records under a study id that MIMIC-CXR-JPG lacks."""
     source = train_studies(roots)[0][0]

@@ -113,3 +113,14 @@ def spoil_label(roots: SetRoots) -> None:
             write_rows(path, rows)
             return
     raise too_small("a study with a positive label")
+
+
+def turn_labels_round(roots: SetRoots) -> None:
+    """Makes every positive CheXpert label of one finding negative, and every negative one positive."""
+    path = roots.mimic / CHEXPERT_FILE
+    rows = read_rows(path)
+    place = column(CHEXPERT_FILE, "Pleural Effusion")
+    turned = {"1.0": "0.0", "0.0": "1.0"}
+    for row in rows[1:]:
+        row[place] = turned.get(row[place], row[place])
+    write_rows(path, rows)
