@@ -8,7 +8,7 @@ import pyarrow as pa
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
 from cxrkit.evaluation.evidence import evidence
 from cxrkit.evaluation.graph_scores import measure_graphs
-from cxrkit.evaluation.grounding_metrics import measure_grounding, measure_node_scores
+from cxrkit.evaluation.grounding_metrics import grounding_notes, measure_grounding, measure_node_scores
 from cxrkit.evaluation.head_metrics import measure_head, measure_types
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
 from cxrkit.evaluation.measured import (
@@ -117,6 +117,7 @@ def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) 
     notes += [
         f"No question of head {head} in this split." for head in ANSWER_HEADS if head.value not in heads
     ]
+    notes += grounding_notes(BoxRows.of_table(model, MODEL))
     notes += [_one_class_note(entry) for entry in measured if _has_one_class(entry)]
     if not any(
         entry.basis.head == GROUNDING and entry.name == "mean_iou" and entry.basis.n for entry in measured

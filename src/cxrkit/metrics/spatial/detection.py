@@ -1,11 +1,13 @@
 """Average precision of boxes by COCO's rules, for many weightings of the questions at once."""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cxrkit.metrics.counts import FloatArray, divide_or_nan
+from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.spatial.questions import IntArray
 
 MOST_BOXES = 100
@@ -53,62 +55,93 @@ def counted_boxes(scores: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class RankedBoxes:
-    """Predicted boxes of all questions from the highest score down, kept at the true positives only.
+class DetectionStatistic:
+    """Average precision of boxes over questions, as a statistic of patients.
 
-    Between two true positives precision only falls, so no other place matters.
+    Definition: boxes of all questions from the highest score down (ties in the order of the boxes); precision
+    at a recall is the largest precision at that recall or a higher one; mean over the recalls 0, 0.01 .. 1, 0
+    where a recall is not reached. Range 0..1; `nan` without reference boxes.
+    Source: Lin et al., ECCV 2014; equals pycocotools' `COCOeval` for one class, each question an image, all
+    areas, no crowd, at most 100 boxes per question.
 
     Attributes:
-        order: `[B]` which boxes, highest score first; the order of the boxes decides ties.
-        hits: `[K]` places of the true positives in that order.
+        positions: `[B]` the patient's position of each predicted box, highest score first.
+        true_positive: `[B]` see `matched_boxes`, in that order.
+        references: `[P]` number of reference boxes of each patient.
     """
 
-    order: IntArray
-    hits: IntArray
+    positions: IntArray
+    true_positive: npt.NDArray[np.bool_]
+    references: FloatArray
 
     @classmethod
-    def of_boxes(cls, scores: FloatArray, true_positive: npt.NDArray[np.bool_]) -> "RankedBoxes":
-        """Sorts boxes `[B]` once for all weightings."""
+    def of_boxes(
+        cls,
+        scores: FloatArray,
+        true_positive: npt.NDArray[np.bool_],
+        positions: IntArray,
+        references: FloatArray,
+    ) -> "DetectionStatistic":
+        """Sorts the counted boxes (`[B]` each) once for all resamples.
+
+        >>> positions, found = np.array([0, 0]), np.array([True, False])
+        >>> statistic = DetectionStatistic.of_boxes(np.array([0.9, 0.8]), found, positions, np.array([2.0]))
+        >>> statistic.under(np.ones((1, 1))).round(4).tolist()
+        [0.505]
+        """
         order = np.argsort(-scores, kind="stable")
-        return cls(order, np.flatnonzero(true_positive[order]))
+        return cls(positions[order], true_positive[order], references)
+
+    @property
+    def width(self) -> int:
+        """See `PatientStatistic.width`: a resample needs its weights only."""
+        return len(self.references)
+
+    def under(self, weights: FloatArray) -> FloatArray:
+        """See `PatientStatistic.under`."""
+        total = weights @ self.references
+        result: FloatArray = _precisions()(
+            np.ascontiguousarray(weights, dtype=float), self.positions, self.true_positive, total, RECALLS
+        )
+        return result
 
 
-def weighted_detection_precision(
-    ranked: RankedBoxes, box_weights: FloatArray, reference_weight: FloatArray
+@cache
+def _precisions() -> Any:
+    """Gives the compiled loop; numba is loaded when the first boxes are scored."""
+    import numba
+
+    return numba.njit(nogil=True)(_loop_of_precisions)
+
+
+def _loop_of_precisions(
+    weights: FloatArray,
+    positions: IntArray,
+    true_positive: npt.NDArray[np.bool_],
+    total: FloatArray,
+    recalls: FloatArray,
 ) -> FloatArray:
-    """Gives the average precision under R weightings of the questions.
-
-    Definition: boxes of all questions from the highest score down; precision at a recall is the largest
-    precision at that recall or a higher one; mean over the recalls 0, 0.01 .. 1, 0 where a recall is not
-    reached. Range 0..1; `nan` without reference boxes.
-    Source: Lin et al., ECCV 2014; equals pycocotools' `COCOeval` for one class, all areas, no crowd.
-
-    Args:
-        ranked: the boxes and which of them are true positives.
-        box_weights: `[R, B]` weights of the boxes, in ranked order.
-        reference_weight: `[R]` summed weight of the reference boxes.
-
-    Returns:
-        `[R]`.
-
-    >>> ranked = RankedBoxes.of_boxes(np.array([0.9, 0.8]), np.array([True, False]))
-    >>> weighted_detection_precision(ranked, np.ones((1, 2)), np.array([2.0])).round(4).tolist()
-    [0.505]
-    """
-    if len(ranked.hits) == 0:
-        return np.where(reference_weight > 0, 0.0, np.nan)
-    found = np.cumsum(box_weights[:, ranked.hits], axis=1)
-    starts = np.r_[0, ranked.hits[:-1] + 1]
-    last = ranked.hits[-1] + 1
-    flagged = np.cumsum(np.add.reduceat(box_weights[:, :last], starts, axis=1), axis=1)
-    precision = np.nan_to_num(divide_or_nan(found, flagged), nan=0.0)
-    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    recall = divide_or_nan(found, reference_weight[:, None])
-    return np.array([_mean_over_recalls(*curve) for curve in zip(recall, precision, strict=True)])
-
-
-def _mean_over_recalls(recall: FloatArray, precision: FloatArray) -> float:
-    if np.isnan(recall[-1]):
-        return float("nan")
-    places = np.searchsorted(recall, RECALLS, side="left")
-    return float(np.append(precision, 0.0)[places].mean())
+    """Gives the average precision for each of R lines of patient weights `[R, P]`."""
+    result = np.full(len(weights), np.nan)
+    precision, recall = np.zeros(true_positive.sum()), np.zeros(true_positive.sum())
+    for line in range(len(weights)):
+        if total[line] == 0:
+            continue
+        found, flagged, places = 0.0, 0.0, 0
+        for box in range(len(positions)):
+            weight = weights[line, positions[box]]
+            flagged += weight
+            if true_positive[box]:
+                # Between two true positives precision only falls: no other place matters.
+                found += weight
+                precision[places] = found / flagged if flagged > 0 else 0.0
+                recall[places] = found / total[line]
+                places += 1
+        added, best, wanted = 0.0, 0.0, len(recalls) - 1
+        for place in range(places - 1, -1, -1):
+            while wanted >= 0 and recalls[wanted] > recall[place]:
+                added += best
+                wanted -= 1
+            best = max(best, precision[place])
+        result[line] = (added + best * (wanted + 1)) / len(recalls)
+    return result

@@ -55,8 +55,11 @@ def matched_mean_iou(overlaps: FloatArray) -> FloatArray:
         return np.zeros(questions)
     values = overlaps if n <= m else overlaps.transpose(0, 2, 1)
     if perm(many, few) <= _MOST_WAYS or few == 1:
-        return _best_of_all(values) / many
-    return np.array([_best_by_solver(matrix) for matrix in values]) / many
+        best = _best_of_all(values)
+    else:
+        best = np.array([_best_by_solver(matrix) for matrix in values])
+    mean: FloatArray = best / many
+    return mean
 
 
 def _best_of_all(values: FloatArray) -> FloatArray:

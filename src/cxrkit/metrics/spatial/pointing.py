@@ -68,5 +68,5 @@ def centre_in_reference(
     centre = (low + high) / 2
     inside = (reference[..., :2] <= centre) & (centre <= reference[..., 2:])
     has_area = (reference[..., 2:] > reference[..., :2]).all(-1)
-    hit = (inside.all(-1) & has_area).any(1)
-    return np.asarray(hit & (high > low).all((1, 2)))
+    hit = np.any(inside.all(-1) & has_area, axis=1)
+    return np.asarray(hit & np.all(high > low, axis=(1, 2)))

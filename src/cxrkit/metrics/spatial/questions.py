@@ -89,8 +89,9 @@ class QuestionBoxes:
         predicted, _ = without_degenerate(self.predicted)
         kinds, kind = np.unique(counts, axis=0, return_inverse=True)
         order = np.argsort(kind.ravel(), kind="stable")
-        ends = np.cumsum(np.bincount(kind.ravel(), minlength=len(kinds)))
-        for (n, m), end, start in zip(kinds.tolist(), ends, np.r_[0, ends[:-1]], strict=True):
+        sizes = np.bincount(kind.ravel(), minlength=len(kinds))
+        ends = np.cumsum(sizes)
+        for (n, m), start, end in zip(kinds.tolist(), ends - sizes, ends, strict=True):
             step = max(1, _CELLS_AT_ONCE // (4 * (n + m + 1) ** 2))
             for first in range(start, end, step):
                 rows = order[first : min(first + step, end)]
