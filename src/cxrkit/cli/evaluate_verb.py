@@ -48,6 +48,23 @@ def evaluate(
     compute_attention: Annotated[
         bool, typer.Option("--compute_attention", help="Compare attention with the answers' boxes too.")
     ] = False,
+    compute_explanations: Annotated[
+        bool,
+        typer.Option(
+            "--compute_explanations",
+            help="Of VQA models: explain a sample of answers by removing patches and graph nodes, "
+            "with the attention; about 40 films through the network per question.",
+        ),
+    ] = False,
+    explanation_questions: Annotated[
+        int,
+        typer.Option(
+            "--explanation_questions",
+            metavar="N",
+            min=1,
+            help="Answers to explain, drawn by training.seed, one per patient before two.",
+        ),
+    ] = 500,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -72,6 +89,7 @@ def evaluate(
             output_dir=output_dir,
             protocols=None if protocols is None else [name.strip() for name in protocols.split(",")],
             compute_attention=compute_attention,
+            explanation_questions=explanation_questions if compute_explanations else 0,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")

@@ -25,6 +25,7 @@ def evaluate_vqa(
     output_dir: Path,
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    explanation_questions: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -36,6 +37,7 @@ def evaluate_vqa(
         output_dir: where predictions, report and page go.
         protocols: names of `inference.protocols.PROTOCOLS`; None takes all that the model can do.
         compute_attention: keep what the answers attended to in the predictions.
+        explanation_questions: how many answers are explained; see `inference.perturbation`.
         progress: called with (stage, done, total).
 
     Raises:
@@ -47,6 +49,7 @@ def evaluate_vqa(
         split=split,
         protocols=protocols,
         compute_attention=compute_attention,
+        explanation_questions=explanation_questions,
         progress=progress,
     )
     films = workspace_films(settings.data.workspace)
@@ -74,13 +77,14 @@ def evaluate_model(
     output_dir: Path,
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    explanation_questions: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
 
     Raises:
         ArtifactError: the model is not one of the settings' task.
-        SettingsError: protocols are asked for of a classifier.
+        SettingsError: protocols or explanations are asked for of a classifier.
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
     _require_task(model_path, settings.task)
@@ -92,12 +96,18 @@ def evaluate_model(
             output_dir=output_dir,
             protocols=protocols,
             compute_attention=compute_attention,
+            explanation_questions=explanation_questions,
             progress=progress,
         )
     if protocols is not None:
         raise SettingsError(
             "command line",
             ["--protocols: these are of VQA models; a classifier always has its own controls, leave it out"],
+        )
+    if explanation_questions:
+        raise SettingsError(
+            "command line",
+            ["--compute_explanations: of VQA models only; a classifier has no attention, leave it out"],
         )
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
 

@@ -26,14 +26,26 @@ def covered_areas(first: FloatArray, second: FloatArray) -> FloatArray:
     across = np.sort(both[..., [0, 2]].reshape(len(both), -1), axis=1)
     down = np.sort(both[..., [1, 3]].reshape(len(both), -1), axis=1)
     sizes = np.diff(down, axis=1)[:, :, None] * np.diff(across, axis=1)[:, None, :]
-    by_first, by_second = (_covers(boxes, across, down) for boxes in (first, second))
+    by_first, by_second = (covers(boxes, across, down) for boxes in (first, second))
     return np.stack(
         [(sizes * cells).sum((1, 2)) for cells in (by_first, by_second, by_first & by_second)], axis=-1
     )
 
 
-def _covers(boxes: FloatArray, across: FloatArray, down: FloatArray) -> npt.NDArray[np.bool_]:
-    """Tells which cells between edges `[Q, K]` and `[Q, L]` some box covers, `[Q, L - 1, K - 1]`."""
+def covers(boxes: FloatArray, across: FloatArray, down: FloatArray) -> npt.NDArray[np.bool_]:
+    """Tells which cells between edges some box covers, where no cell is cut by a box.
+
+    Args:
+        boxes: `[Q, n, 4]` without negative sides.
+        across: `[Q, K]` ascending, with all vertical edges of the boxes.
+        down: `[Q, L]` ascending, with all horizontal ones.
+
+    Returns:
+        `[Q, L - 1, K - 1]`.
+
+    >>> covers(np.array([[[0.0, 0, 1, 1]]]), np.array([[0.0, 1, 2]]), np.array([[0.0, 1]])).tolist()
+    [[[True, False]]]
+    """
     columns = _between(boxes[..., 0], boxes[..., 2], across)
     rows = _between(boxes[..., 1], boxes[..., 3], down)
     covered: npt.NDArray[np.bool_] = rows.transpose(0, 2, 1) @ columns > 0
