@@ -57,7 +57,8 @@ def explain_answers(
         seed: of the sample and of the random orders.
         progress: called with (stage, questions done, questions).
     """
-    places = np.flatnonzero(pc.equal(answers.column("condition"), MODEL).to_numpy(zero_copy_only=False))
+    conditions = np.array(answers.column("condition").to_pylist())
+    places = np.flatnonzero(conditions == MODEL)
     own = answers.take(places)
     chosen = sample_over_patients(own.column("subject_id").to_numpy(), questions, seed)
     film_rows = pc.index_in(own.column("dicom_id"), index.images.column("dicom_id")).to_numpy()
@@ -120,9 +121,13 @@ class _ShownFilm:
         return cls(predictor, np.array(store.read(row)), given)
 
     def answers(
-        self, films: npt.NDArray[np.uint8], question: EncodedQuestions, removed_nodes: BoolArray | None = None,
-        *, with_attention: bool = False,
-    ) -> tuple[AnswerArrays, BoolArray]:  # fmt: skip
+        self,
+        films: npt.NDArray[np.uint8],
+        question: EncodedQuestions,
+        removed_nodes: BoolArray | None = None,
+        *,
+        with_attention: bool = False,
+    ) -> tuple[AnswerArrays, BoolArray]:
         """Answers one question about each of K films `[K, S, S]`; also tells which nodes exist `[K, R]`."""
         given = None if self.given is None else _repeated(self.given, len(films))
         features = self.predictor.features(torch.from_numpy(films))

@@ -32,8 +32,8 @@ class PredictionRows:
     Args:
         index: the opened index.
         store: the opened image store, for the way back to original pixels.
-        with_attention: rows carry the attention over the visual tokens and over the nodes, and the corners of the
-            square that the tokens divide, in pixels of the original film.
+        with_attention: rows carry the attention over the visual tokens and over the nodes, and the corners of
+            the square that the tokens divide, in pixels of the original film.
     """
 
     def __init__(self, index: Index, store: FilmSource, *, with_attention: bool = False) -> None:

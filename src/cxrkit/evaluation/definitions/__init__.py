@@ -3,8 +3,9 @@
 from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
 from cxrkit.evaluation.definitions.conditions import CONDITIONS
 from cxrkit.evaluation.definitions.definition import Definition
+from cxrkit.evaluation.definitions.explanations import EXPLANATION_CONTROLS, EXPLANATION_METRICS
 from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
-from cxrkit.evaluation.definitions.heads import CLASSIFIER, GROUNDING, RADIOLOGIST, SCENE_GRAPH
+from cxrkit.evaluation.definitions.heads import CLASSIFIER, EXPLANATION, GROUNDING, RADIOLOGIST, SCENE_GRAPH
 from cxrkit.evaluation.definitions.scene_graph import SCENE_GRAPH_METRICS
 from cxrkit.evaluation.definitions.shown import HEADLINE_METRICS, TYPE_METRICS
 from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
@@ -13,6 +14,8 @@ __all__ = [
     "CLASSIFIER",
     "CONDITIONS",
     "DEFINITIONS",
+    "EXPLANATION",
+    "EXPLANATION_CONTROLS",
     "GROUNDING",
     "HEADLINE_METRICS",
     "MIN_POSITIVE_STUDIES",
@@ -23,5 +26,12 @@ __all__ = [
 ]
 
 DEFINITIONS: dict[str, Definition] = {
-    entry.name: entry for entry in (*ANSWER_METRICS, *SPATIAL_METRICS, *SCENE_GRAPH_METRICS, *FINDING_METRICS)
+    entry.name: entry
+    for entry in (
+        *ANSWER_METRICS,
+        *SPATIAL_METRICS,
+        *EXPLANATION_METRICS,
+        *SCENE_GRAPH_METRICS,
+        *FINDING_METRICS,
+    )
 }

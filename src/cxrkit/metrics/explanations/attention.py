@@ -1,7 +1,7 @@
 """Attention over the tokens of a square film: where it lies, and how widely it is spread.
 
-Tokens are a grid of v x v equal cells over the film's square, row after row; boxes are corners as fractions of
-that square.
+Tokens are a grid of v x v equal cells over the film's square, row after row; boxes are corners as fractions
+of that square.
 """
 
 from math import ceil, isqrt
