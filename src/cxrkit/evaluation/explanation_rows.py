@@ -50,10 +50,10 @@ class AttentionRows:
         if "attention" not in table.column_names or not table.num_rows:
             return None
         rows = _rows_with(table, "attention")
-        tokens = len(rows.column("attention")[0]) if rows.num_rows else 0
+        tokens = _width(rows, "attention")
         attention = columns.matrix(rows, "attention", tokens)
         side = round(tokens**0.5)
-        if rows.num_rows and (side * side != tokens or not tokens):
+        if side * side != tokens:
             raise _damaged("attention", "a square grid of numbers in each row", f"{tokens} numbers")
         if not (np.isfinite(attention) & (attention >= 0)).all():
             raise _damaged("attention", "numbers of 0 or more", "others")
@@ -119,7 +119,7 @@ class PerturbationRows:
             n_explained=rows.num_rows,
             shares=shares,
             curve_patients=columns.numbers(curved, "subject_id").astype(np.int64),
-            curves={name: columns.probability_matrix(curved, name, len(shares)) for name in CURVES},
+            curves={name: columns.probability_matrix(curved, name, max(1, len(shares))) for name in CURVES},
             ablation_patients=columns.numbers(ablated, "subject_id").astype(np.int64),
             ablation=columns.probability_matrix(ablated, ABLATION, 3),
             changes=columns.matrix(ablated, ABLATION_CHANGES, 2),
@@ -132,10 +132,15 @@ def _rows_with(table: pa.Table, name: str) -> pa.Table:
     return table.filter(pa.array(chosen)).combine_chunks()
 
 
+def _width(rows: pa.Table, name: str) -> int:
+    """Gives the length of the first list, at least 1: an empty one is damaged."""
+    return max(1, len(rows.column(name)[0])) if rows.num_rows else 1
+
+
 def _shares(curved: pa.Table) -> FloatArray:
     if not curved.num_rows:
         return np.zeros(0)
-    width = len(curved.column(SHARES)[0])
+    width = _width(curved, SHARES)
     shares = columns.matrix(curved, SHARES, width)
     first: FloatArray = shares[0]
     ascending = width > 1 and bool((np.diff(first) > 0).all()) and (first[0], first[-1]) == (0.0, 1.0)
