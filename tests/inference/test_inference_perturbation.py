@@ -7,6 +7,9 @@ import pyarrow as pa
 import pytest
 import torch
 
+from cxrkit.data.batches.graphs import film_graphs
+from cxrkit.data.films.opener import films_of
+from cxrkit.data.index import Index
 from cxrkit.inference.explanation_columns import CURVES
 from cxrkit.inference.perturbation import (
     explain_answers,
@@ -126,6 +129,35 @@ def test_removing_the_node_that_decides_drops_the_answer_and_random_ones_do_not(
     assert row["ablation_changes"] == [False, False]
     other = _explain(TinyPredictor(), _answers(supporting=(0, 1)))[0]
     assert other["ablation_probabilities"][:2] == pytest.approx([0.9, 0.9]), "these nodes decide nothing"
+
+
+@pytest.mark.parametrize("source", ["oracle", "predicted"])
+def test_the_data_sets_graph_reaches_only_the_sources_that_read_it(workspace, source):
+    index = Index.open(workspace)
+    row = 2
+    predictor, given = TinyPredictor(), []
+    predictor.model.config.scene_graph_source = source
+    encode = predictor.encode
+
+    def remember(features, source=None, given_graph=None, **options):
+        given.append((len(features), options.get("given", given_graph)))
+        return encode(features)
+
+    predictor.encode = remember
+    store = films_of(index)
+    answers = _answers()
+    name = index.images.column("dicom_id")[row].as_py()
+    place = answers.column_names.index("dicom_id")
+    answers = answers.set_column(place, "dicom_id", pa.array([name]))
+    explain_answers(answers, predictor, index, store)
+    if source == "predicted":
+        assert all(graph is None for _, graph in given)
+        return
+    expected = film_graphs(index, store, np.array([row]))
+    for films, graph in given:
+        assert graph.boxes_xyxy_rel.shape == (films, 26, 4)
+        assert (graph.boxes_xyxy_rel.numpy() == expected.boxes_xyxy_rel).all()
+        assert (graph.findings.numpy() == expected.findings).all()
 
 
 def test_a_changed_answer_is_told():

@@ -57,14 +57,14 @@ def evaluate(
         ),
     ] = False,
     explanation_questions: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--explanation_questions",
             metavar="N",
             min=1,
-            help="Answers to explain, drawn by training.seed, one per patient before two.",
+            help="How many answers to explain (500), drawn by training.seed, one per patient before two.",
         ),
-    ] = 500,
+    ] = None,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -77,6 +77,7 @@ def evaluate(
     overrides = collect_overrides(data_overrides(mimic_cxr_path, mimic_qa_path, workspace), assignments)
     settings = _settings(model_path, config, overrides)
     _require_own_settings(overrides)
+    explained = _questions_to_explain(compute_explanations, explanation_questions)
     with terminal.bars() as bars:
         index = open_prepared(settings, overrides, bars, own_config=config is not None)
         require_pixels(index, _image_size(model_path), f"image_size of the model in {model_path}")
@@ -89,7 +90,7 @@ def evaluate(
             output_dir=output_dir,
             protocols=None if protocols is None else [name.strip() for name in protocols.split(",")],
             compute_attention=compute_attention,
-            explanation_questions=explanation_questions if compute_explanations else 0,
+            explanation_questions=explained,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
@@ -110,6 +111,17 @@ def _require_own_settings(overrides: dict[str, object]) -> None:
     given = [f"{key}: decided when the model was trained" for key in TRAINED_KEYS if key in overrides]
     if given:
         raise SettingsError("command line", given)
+
+
+def _questions_to_explain(compute_explanations: bool, asked_for: int | None) -> int:
+    from cxrkit.errors import SettingsError
+    from cxrkit.inference.perturbation import DEFAULT_QUESTIONS
+
+    if not compute_explanations and asked_for is not None:
+        raise SettingsError(
+            "command line", ["--explanation_questions: nothing is explained without --compute_explanations"]
+        )
+    return (asked_for or DEFAULT_QUESTIONS) if compute_explanations else 0
 
 
 def _best_model(model_path: Path, terminal: "Terminal") -> Path:
