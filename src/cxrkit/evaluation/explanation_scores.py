@@ -1,6 +1,7 @@
 """The metrics of explanations: attention, deletion and insertion of patches, ablation of nodes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from cxrkit.evaluation.definitions import EXPLANATION, EXPLANATION_CONTROLS
 from cxrkit.evaluation.explanation_rows import AttentionRows, PerturbationRows
 from cxrkit.evaluation.grounding_metrics import mean_of_defined_rows
 from cxrkit.evaluation.measured import MODEL, Basis, Measured, difference_entry
-from cxrkit.metrics.counts import FloatArray
+from cxrkit.metrics.counts import FloatArray, divide_or_nan
 from cxrkit.metrics.explanations.attention import (
     attention_entropy,
     attention_iou,
@@ -24,20 +25,35 @@ from cxrkit.metrics.spatial import QuestionBoxes
 from cxrkit.metrics.statistics import IntArray, PatientResamples
 
 _MAPS = (MODEL, "uniform_map", "average_map")
+_ROWS_AT_ONCE = 50_000
 _PLAUSIBILITY = ("attention_iou", "attention_mass_inside", "attention_pointing_game")
 
 
-def measure_explanations(model: pa.Table, resamples: PatientResamples) -> list[Measured]:
-    """Computes the metrics of whatever explanations a table has, each beside its controls.
+@dataclass(frozen=True)
+class Explanations:
+    """Whatever explanations a table of predictions has; None for what it lacks."""
+
+    attention: AttentionRows | None
+    perturbations: PerturbationRows | None
+
+    @classmethod
+    def of_table(cls, model: pa.Table) -> "Explanations":
+        """Reads the rows of the condition `model`.
+
+        Raises:
+            ArtifactError: a column of explanations is damaged.
+        """
+        return cls(AttentionRows.of_table(model), PerturbationRows.of_table(model))
+
+
+def measure_explanations(explanations: Explanations, resamples: PatientResamples) -> list[Measured]:
+    """Computes the metrics of whatever explanations there are, each beside its controls.
 
     Args:
-        model: the rows of the condition `model`.
+        explanations: of the model.
         resamples: of the patients of the whole report.
-
-    Raises:
-        ArtifactError: a column of explanations is damaged.
     """
-    attention, perturbations = AttentionRows.of_table(model), PerturbationRows.of_table(model)
+    attention, perturbations = explanations.attention, explanations.perturbations
     measured = [] if attention is None else _attention_metrics(attention, resamples)
     return measured + ([] if perturbations is None else _perturbation_metrics(perturbations, resamples))
 
@@ -54,10 +70,10 @@ def explanation_differences(measured: Sequence[Measured]) -> list[dict[str, Any]
     ]
 
 
-def explanation_notes(model: pa.Table) -> list[str]:
+def explanation_notes(explanations: Explanations) -> list[str]:
     """Says how many questions the metrics of explanations leave out, and why."""
     notes = []
-    attention, perturbations = AttentionRows.of_table(model), PerturbationRows.of_table(model)
+    attention, perturbations = explanations.attention, explanations.perturbations
     if attention is not None:
         nowhere = int((attention.attention.sum(1) == 0).sum())
         without = int((np.diff(attention.boxes.starts) == 0).sum())
@@ -84,7 +100,11 @@ def _attention_metrics(rows: AttentionRows, resamples: PatientResamples) -> list
         for condition in _MAPS
         for name, values in zip(_PLAUSIBILITY, plausible[condition].T, strict=True)
     ]
-    entropy = attention_entropy(rows.attention) if len(rows.attention) else np.zeros(0)
+    parts = [
+        attention_entropy(rows.attention[start : start + _ROWS_AT_ONCE])
+        for start in range(0, len(rows.attention), _ROWS_AT_ONCE)
+    ]
+    entropy = np.concatenate([np.zeros(0), *parts])
     return [*measured, _mean("attention_entropy", MODEL, entropy, rows.patients, resamples)]
 
 
@@ -94,9 +114,8 @@ def _plausibility(rows: AttentionRows) -> dict[str, FloatArray]:
     result = {condition: np.full((count, len(_PLAUSIBILITY)), np.nan) for condition in _MAPS}
     if not count:
         return result
-    total = rows.attention.sum(1, keepdims=True)
-    somewhere = total[:, 0] > 0
-    average = (rows.attention[somewhere] / total[somewhere]).sum(0)
+    # The sum of the maps, each with a total of 1; those that are nowhere add nothing.
+    average = np.nan_to_num(divide_or_nan(1.0, rows.attention.sum(1))) @ rows.attention
     fixed = {"uniform_map": np.full(tokens, 1 / tokens), "average_map": average}
     none, nowhere, unscored = np.zeros((0, 4)), np.zeros(count + 1, np.int64), np.zeros(0)
     for group in QuestionBoxes(*rows.boxes, none, nowhere, unscored).groups():

@@ -8,6 +8,7 @@ import pyarrow as pa
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS
 from cxrkit.evaluation.evidence import evidence
 from cxrkit.evaluation.explanation_scores import (
+    Explanations,
     explanation_differences,
     explanation_notes,
     measure_explanations,
@@ -56,7 +57,8 @@ def score_vqa(
     patients = parts[MODEL].column("subject_id").to_numpy()
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
     measured, per_type = _measure_conditions(parts, metadata, resamples)
-    measured += measure_explanations(parts[MODEL], resamples)
+    explanations = Explanations.of_table(parts[MODEL])
+    measured += measure_explanations(explanations, resamples)
     measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
     report = new_report(metadata) | {
         "conditions": list(parts),
@@ -66,7 +68,7 @@ def score_vqa(
         "metrics": [entry.to_entry() for entry in measured],
         "differences": [*differences(measured), *explanation_differences(measured)],
         "per_question_type": [entry.to_entry() for entry in per_type],
-        "notes": _notes(measured, metadata, parts[MODEL]),
+        "notes": [*_notes(measured, metadata, parts[MODEL]), *explanation_notes(explanations)],
     }
     return report | {"evidence": evidence(report)}
 
@@ -124,7 +126,6 @@ def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) 
         f"No question of head {head} in this split." for head in ANSWER_HEADS if head.value not in heads
     ]
     notes += grounding_notes(BoxRows.of_table(model, MODEL))
-    notes += explanation_notes(model)
     notes += [_one_class_note(entry) for entry in measured if _has_one_class(entry)]
     if not any(
         entry.basis.head == GROUNDING and entry.name == "mean_iou" and entry.basis.n for entry in measured
