@@ -204,6 +204,13 @@ def test_damaged_columns_are_refused_by_name(table, column, value, message):
         score_vqa(broken, n_resamples=5)
 
 
+def test_optional_columns_of_another_type_are_refused(table):
+    at = table.column_names.index("attention")
+    words = table.set_column(at, "attention", pa.array(["much"] * table.num_rows))
+    with pytest.raises(ArtifactError, match="attention: string is not list"):
+        score_vqa(words, n_resamples=5)
+
+
 def test_attention_that_is_no_grid_and_missing_columns_are_refused(table):
     model = pc.equal(table.column("condition"), "model").to_pylist()
     at = table.column_names.index("attention")

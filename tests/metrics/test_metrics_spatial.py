@@ -1,8 +1,11 @@
 """Box metrics against scipy, torchvision and pycocotools, by hand, and their written edge cases."""
 
 import contextlib
+import doctest
+import importlib
 import io
 import itertools
+import pkgutil
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from pycocotools.cocoeval import COCOeval
 from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou
 
+import cxrkit.metrics.explanations
+import cxrkit.metrics.spatial
 from cxrkit.metrics.spatial import QuestionBoxes, score_boxes, without_degenerate
 from cxrkit.metrics.spatial.areas import area_shares, covered_areas
 from cxrkit.metrics.spatial.detection import DetectionStatistic
@@ -96,6 +101,16 @@ def _coco_average_precisions(cases):
     # [thresholds, recalls, classes, areas, maxDets]; the first area is `all`, the last maxDets 100.
     precision = evaluation.eval["precision"][:, :, 0, 0, -1]
     return [row.mean() if (row > -1).all() else -1.0 for row in precision]
+
+
+@pytest.mark.parametrize("package", [cxrkit.metrics.spatial, cxrkit.metrics.explanations])
+def test_examples_in_docstrings_hold(package):
+    found = 0
+    for module in pkgutil.iter_modules(package.__path__):
+        result = doctest.testmod(importlib.import_module(f"{package.__name__}.{module.name}"))
+        assert result.failed == 0, module.name
+        found += result.attempted
+    assert found > 5
 
 
 def test_iou_equals_torchvision():

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 _NUMBERS = pa.list_(pa.float32())
 _NODES = pa.list_(pa.int8())
+# Attention over visual tokens and nodes, and the square that the tokens divide, in pixels of the film.
+ATTENTION_COLUMNS = ("attention", "node_attention", "square_px")
 EXPLAINED = "explained"
 SHARES = "perturbed_shares"
 # Probability of the answer under each share: patches removed, or shown on an empty film.
@@ -21,6 +23,13 @@ EXPLANATION_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     *((name, _NODES) for name in ABLATED_NODES),
     (ABLATION, _NUMBERS),
     (ABLATION_CHANGES, pa.list_(pa.bool_())),
+)
+
+# All optional columns of VQA predictions that explain answers.
+OPTIONAL_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
+    *((name, _NUMBERS) for name in ATTENTION_COLUMNS),
+    (EXPLAINED, pa.bool_()),
+    *EXPLANATION_COLUMNS,
 )
 
 

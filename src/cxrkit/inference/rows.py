@@ -14,6 +14,7 @@ from cxrkit.data.index import Index
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.collecting import CollectedRows
 from cxrkit.inference.composer import ComposedAnswer, compose
+from cxrkit.inference.explanation_columns import ATTENTION_COLUMNS
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
@@ -41,7 +42,7 @@ class PredictionRows:
         self.store = store
         self.schema = VQA_SCHEMA
         if with_attention:
-            for name in ("attention", "node_attention", "square_px"):
+            for name in ATTENTION_COLUMNS:
                 self.schema = self.schema.append(pa.field(name, pa.list_(pa.float32())))
         self.rows = CollectedRows()
 
