@@ -88,7 +88,7 @@ def conform(table: pa.Table, task: Task) -> pa.Table:
 
 
 def _cast_optional(table: pa.Table, columns: dict[str, Any], mistakes: list[str]) -> None:
-    """Adds the optional columns that are there; Parquet names the elements of lists anew, a cast undoes it."""
+    """Adds the optional columns that are there; Parquet renames the elements of lists, a cast undoes it."""
     for name, kind in OPTIONAL_COLUMNS:
         if name not in table.column_names:
             continue
