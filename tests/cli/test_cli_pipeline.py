@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from cxrkit.cli import main
@@ -124,6 +125,14 @@ def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspac
     assert "taking ../run/best_model" in err
     assert "Binary: balanced accuracy" in " ".join(out.split())
     assert (tmp_path / "elsewhere/evaluation_results/predictions.parquet").is_file()
+    code, _, err = call(*evaluate, "--explanation_questions", "3")
+    assert code == 2
+    assert "without --compute_explanations" in err
+    code, _, err = call(*evaluate, "--compute_explanations", "True", "--explanation_questions", "3")
+    assert code == 0
+    explained = pq.read_table(tmp_path / "elsewhere/evaluation_results/predictions.parquet")
+    assert sum(explained.column("explained").to_pylist()) == 3
+    assert "Explanations" in (tmp_path / "elsewhere/evaluation_results/report.html").read_text()
     code, _, err = call(*evaluate, "--workspace", "nowhere")
     assert code == 2
     assert "no prepared workspace to evaluate on" in err

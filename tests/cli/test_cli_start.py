@@ -100,6 +100,7 @@ def test_version(capsys):
         (["analyze", "extra"], "extra"),
         (["train", "vqa", "--disable_wandb", "maybe"], "maybe"),
         (["evaluate", "--model_path", "x", "--split", "val"], "validate"),
+        (["evaluate", "--model_path", "x", "--explanation_questions", "0"], "--explanation_questions"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_says_what_is_right(arguments, told, capsys):

@@ -45,9 +45,11 @@ def test_a_vqa_model_is_predicted_scored_and_reported(
         output_dir=tmp_path / "out",
         protocols=["oracle", "none"],
         compute_attention=True,
+        explanation_questions=20,
     )
     assert asked["protocols"] == ["oracle", "none"]
     assert (asked["split"], asked["compute_attention"]) == ("validate", True)
+    assert asked["explanation_questions"] == 20
     assert [row[0] for row in result.evidence][:2] == [
         "oracle: upper bound (leaks the answer)",
         "predicted graph (this model)",
@@ -69,6 +71,8 @@ def test_a_classifier_is_predicted_scored_and_reported(
     assert result.evidence == []
     with pytest.raises(SettingsError, match="--protocols"):
         run.evaluate_model(tmp_path, ClassifySettings(), output_dir=tmp_path / "out", protocols=["oracle"])
+    with pytest.raises(SettingsError, match="--compute_explanations"):
+        run.evaluate_model(tmp_path, ClassifySettings(), output_dir=tmp_path / "out", explanation_questions=5)
 
 
 def test_a_model_of_the_other_task_or_of_no_known_kind_is_refused(model_folder, tmp_path):

@@ -77,6 +77,25 @@ def test_padding_nodes_changes_no_answer(model, images):
 
 
 @torch.no_grad()
+def test_a_removed_node_answers_as_if_the_graph_had_none_there(model, images):
+    encoded = model.encode_image(images)
+    removed = torch.zeros(2, 26, dtype=torch.bool)
+    removed[:, [3, 7, 20]] = True
+    rest = encoded.with_nodes(torch.nonzero(~removed[0]).flatten())
+    without, shorter, whole = (
+        model.answer(films, ASKED, IMAGES_OF) for films in (encoded.without_nodes(removed), rest, encoded)
+    )
+    for part in HEADS:
+        close(getattr(without, part), getattr(shorter, part))
+        assert not torch.allclose(getattr(without, part), getattr(whole, part), atol=1e-4)
+    close(without.grounding[:, ~removed[0]], shorter.grounding)
+    assert (without.grounding[:, removed[0]].sigmoid() < 1e-6).all()
+    other = encoded.without_nodes(torch.stack([removed[0], ~removed[0]]))
+    of_first = [row for row, film in enumerate(IMAGES_OF.tolist()) if film == 0]
+    close(model.answer(other, ASKED, IMAGES_OF).binary[of_first], without.binary[of_first])
+
+
+@torch.no_grad()
 def test_answers_depend_on_film_and_on_question(model, images):
     films = model.encode_image(images)
     answers = model.answer(films, QUESTIONS[:2], torch.tensor([0, 0]))

@@ -16,6 +16,7 @@ from cxrkit.data.prepare import prepare_workspace
 from cxrkit.errors import ArtifactError, SettingsError
 from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.run import evaluate_vqa
+from cxrkit.evaluation.vqa_scores import score_vqa
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
 from cxrkit.models.classifier import CXRClassifier
@@ -222,6 +223,44 @@ def test_every_answerable_question_is_answered_under_every_condition(vqa_run):
         tuple(map(tuple, (row["classes_reference"] for row in part))) for part in by_condition.values()
     }
     assert len(references) == 1
+
+
+def test_explanations_begin_and_end_with_the_answers_to_the_whole_and_the_empty_film(vqa_run):
+    settings, run, _ = vqa_run
+    told = []
+    table = predict_vqa(
+        run.best_model, settings, protocols=("blank_image",), explanation_questions=6,
+        progress=lambda *parts: told.append(parts),
+    ).answers  # fmt: skip
+    rows = table.to_pylist()
+    blank = {row["question_row"]: row for row in rows if row["condition"] == "blank_image"}
+    explained = [row for row in rows if row["explained"]]
+    assert len(explained) == 6
+    assert told[-1] == ("explaining answers", 6, 6)
+    assert all(row["condition"] == "model" for row in explained)
+    curved = [row for row in explained if row["classes_predicted"]]
+    assert curved
+    for row in curved:
+        chosen = row["classes_predicted"]
+        whole = sum(row["probabilities"][index] for index in chosen) / len(chosen)
+        empty = sum(blank[row["question_row"]]["probabilities"][index] for index in chosen) / len(chosen)
+        assert row["perturbed_shares"] == [0.0, 0.25, 0.5, 0.75, 1.0]
+        for suffix in ("", "_random"):
+            deletion, insertion = row[f"deletion{suffix}"], row[f"insertion{suffix}"]
+            assert (deletion[0], insertion[-1]) == pytest.approx((whole, whole), abs=1e-4)
+            assert (deletion[-1], insertion[0]) == pytest.approx((empty, empty), abs=1e-4)
+        assert len(set(row["deletion"])) > 1
+        if row["nodes_reference"]:
+            assert row["ablated_nodes"] == row["nodes_reference"]
+            assert row["ablation_probabilities"][0] == pytest.approx(whole, abs=1e-4)
+    # The square holds the whole film, so that its attention can be compared with boxes on it.
+    for row in explained:
+        x1, y1, x2, y2 = row["square_px"]
+        assert x2 - x1 == pytest.approx(y2 - y1)
+        assert all(x1 <= box[0] and box[2] <= x2 and y1 <= box[1] and box[3] <= y2
+                   for box in row["boxes_reference"])  # fmt: skip
+    metrics = {entry["name"] for entry in score_vqa(table, n_resamples=5)["metrics"]}
+    assert {"attention_mass_inside", "deletion_area", "region_ablation_drop"} <= metrics
 
 
 def test_blank_image_answers_do_not_depend_on_the_film(vqa_run):

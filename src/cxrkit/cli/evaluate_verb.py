@@ -65,6 +65,23 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace results of another model, split or data.")
     ] = False,
+    compute_explanations: Annotated[
+        bool,
+        typer.Option(
+            "--compute_explanations",
+            help="Of VQA models: explain a sample of answers by removing patches and graph nodes, "
+            "with the attention; about 40 films through the network per question.",
+        ),
+    ] = False,
+    explanation_questions: Annotated[
+        int | None,
+        typer.Option(
+            "--explanation_questions",
+            metavar="N",
+            min=1,
+            help="How many answers to explain (500), drawn by training.seed, one per patient before two.",
+        ),
+    ] = None,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -78,6 +95,7 @@ def evaluate(
     overrides = collect_overrides(named, assignments)
     settings = _settings(model_path, config, overrides)
     _require_own_settings(overrides)
+    explained = _questions_to_explain(compute_explanations, explanation_questions)
     with terminal.bars() as bars:
         index = open_prepared(settings, overrides, bars, own_config=config is not None)
         require_pixels(index, _image_size(model_path), f"image_size of the model in {model_path}")
@@ -92,6 +110,7 @@ def evaluate(
             compute_attention=compute_attention,
             bertscore_model=bertscore_model,
             overwrite=overwrite,
+            explanation_questions=explained,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
@@ -119,6 +138,17 @@ def _require_own_settings(overrides: dict[str, object]) -> None:
     given = [f"{key}: decided when the model was trained" for key in TRAINED_KEYS if key in overrides]
     if given:
         raise SettingsError("command line", given)
+
+
+def _questions_to_explain(compute_explanations: bool, asked_for: int | None) -> int:
+    from cxrkit.errors import SettingsError
+    from cxrkit.inference.perturbation import DEFAULT_QUESTIONS
+
+    if not compute_explanations and asked_for is not None:
+        raise SettingsError(
+            "command line", ["--explanation_questions: nothing is explained without --compute_explanations"]
+        )
+    return (asked_for or DEFAULT_QUESTIONS) if compute_explanations else 0
 
 
 def best_model(model_path: Path, terminal: "Terminal") -> Path:

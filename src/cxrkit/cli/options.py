@@ -101,6 +101,7 @@ FLAGS = (
     "--disable_wandb",
     "--skip_data_check",
     "--compute_attention",
+    "--compute_explanations",
     "--extract_all",
     "--list_defects",
     "--force",

@@ -1,6 +1,6 @@
-"""The metrics of predicted boxes under one condition."""
+"""The metrics of predicted boxes and of node scores under one condition."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,20 +8,59 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import GROUNDING
+from cxrkit.evaluation.definitions import DEFINITIONS, GROUNDING
 from cxrkit.evaluation.head_rows import BoxRows
 from cxrkit.evaluation.measured import Basis, Measured, measure, without_value
 from cxrkit.evaluation.row_means import mean_of_rows
-from cxrkit.metrics.calibration import calibration_error_of_sums, calibration_sums_of_rows
+from cxrkit.metrics.calibration import BINS, calibration_error_of_sums, calibration_sums_of_rows
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.ranking import average_precision_of_rows
-from cxrkit.metrics.spatial import iou_matrices, matched_mean_iou, points_at_reference
-from cxrkit.metrics.statistics import PatientResamples, SumStatistic
+from cxrkit.metrics.spatial import BoxScores, QuestionBoxes, score_boxes, without_degenerate
+from cxrkit.metrics.spatial.detection import DetectionStatistic
+from cxrkit.metrics.spatial.regions import SEVERAL, multi_region_f1
+from cxrkit.metrics.statistics import Bootstrap, PatientResamples, SumStatistic
+from cxrkit.models.decisions import SET_THRESHOLD
 from cxrkit.vocabulary import REGIONS
 
-_NODE_NAMES = ("node_average_precision", "node_calibration_error")
+_NODE_NAMES = ("node_average_precision", "node_calibration_error", "multi_region_f1")
 _NO_BOXES = "this condition never predicts boxes"
-_NAMES = ("mean_iou", "pointing_accuracy", "no_box_correctness")
+_DETECTION_NAMES = ("detection_map_50", "detection_map_75")
+_DETECTION_MEAN = "detection_map_mean"
+_NAMES = (
+    "mean_iou", "intersection_over_predicted", "intersection_over_target", "pointing_accuracy",
+    "pointing_game", "no_box_correctness", *_DETECTION_NAMES, _DETECTION_MEAN, "box_calibration_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GroundedRows:
+    """The questions with reference boxes, and what their boxes score.
+
+    Attributes:
+        basis: of these questions.
+        patients: `[N]` subject ids.
+        boxes: their boxes.
+        scores: what is asked about them.
+    """
+
+    basis: Basis
+    patients: npt.NDArray[np.int64]
+    boxes: QuestionBoxes
+    scores: BoxScores
+
+    @classmethod
+    def of_rows(cls, rows: BoxRows) -> "GroundedRows":
+        """Scores the boxes of all questions that have a reference."""
+        chosen = np.flatnonzero(rows.has_reference)
+        boxes = QuestionBoxes(*rows.reference, *rows.predicted, rows.scores).of_rows(chosen)
+        patients = rows.patients[chosen]
+        basis = Basis.of_rows(GROUNDING, rows.condition, patients)
+        return cls(basis, patients, boxes, score_boxes(boxes))
+
+    @property
+    def box_patients(self) -> npt.NDArray[np.int64]:
+        """The patient of each predicted box, `[B]`."""
+        return np.repeat(self.patients, np.diff(self.boxes.predicted_starts))
 
 
 def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_boxes: bool) -> list[Measured]:
@@ -32,34 +71,153 @@ def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_bo
         resamples: of the patients of the whole report.
         predicts_boxes: False for what never gives boxes, which then has no value rather than 0.
     """
-    grounded = np.flatnonzero(rows.has_reference)
-    boxless = np.flatnonzero(~rows.has_reference)
-    bases = [
-        Basis.of_rows(GROUNDING, rows.condition, rows.patients[chosen])
-        for chosen in (grounded, grounded, boxless)
-    ]
     if not predicts_boxes and len(rows.predicted.boxes) == 0:
-        return [
-            without_value(name, basis, resamples, _NO_BOXES)
-            for name, basis in zip(_NAMES, bases, strict=True)
-        ]
-    matrices = iou_matrices(*rows.reference, *rows.predicted)
-    score_lists = np.split(rows.scores, rows.predicted.starts[1:-1])
-    matched = np.array([matched_mean_iou(matrices[row]) for row in grounded], dtype=np.float64)
-    pointed = np.array(
-        [points_at_reference(matrices[row], score_lists[row]) for row in grounded], dtype=np.float64
-    )
-    none_predicted = (np.diff(rows.predicted.starts)[boxless] == 0).astype(float)
-    return [
-        measure(name, basis, mean_of_rows(values, rows.patients[chosen], resamples), resamples)
-        for name, basis, values, chosen in zip(
-            _NAMES,
-            bases,
-            (matched, pointed, none_predicted),
-            (grounded, grounded, boxless),
-            strict=True,
+        return _without_boxes(rows, resamples)
+    grounded = GroundedRows.of_rows(rows)
+    measured = {
+        entry.name: entry
+        for entry in (
+            *_question_metrics(grounded, resamples),
+            _no_box_correctness(rows, resamples),
+            *_detection(grounded, resamples),
+            _box_calibration(grounded, resamples),
         )
+    }
+    return [measured[name] for name in _NAMES]
+
+
+def _without_boxes(rows: BoxRows, resamples: PatientResamples) -> list[Measured]:
+    bases = {
+        known: Basis.of_rows(GROUNDING, rows.condition, rows.patients[rows.has_reference == known])
+        for known in (True, False)
+    }
+    return [without_value(name, bases[name != "no_box_correctness"], resamples, _NO_BOXES) for name in _NAMES]
+
+
+def _question_metrics(rows: GroundedRows, resamples: PatientResamples) -> list[Measured]:
+    shares = rows.scores.area_shares
+    values = {
+        "mean_iou": rows.scores.mean_iou,
+        "intersection_over_predicted": shares[:, 0],
+        "intersection_over_target": shares[:, 1],
+        "pointing_accuracy": rows.scores.points.astype(float),
+        "pointing_game": rows.scores.centre_inside.astype(float),
+    }
+    return [
+        mean_of_defined_rows(name, rows.basis, of_rows, rows.patients, resamples)
+        for name, of_rows in values.items()
     ]
+
+
+def mean_of_defined_rows(
+    name: str,
+    basis: Basis,
+    values: FloatArray,
+    patients: npt.NDArray[np.int64],
+    resamples: PatientResamples,
+) -> Measured:
+    """Measures the mean over the rows where a value is defined; the line's `n` counts these.
+
+    Args:
+        name: a key of `DEFINITIONS`.
+        basis: head and condition.
+        values: `[N]`, `nan` where undefined.
+        patients: `[N]` subject ids.
+        resamples: of the patients of the whole report.
+    """
+    defined = ~np.isnan(values)
+    of_defined = Basis.of_rows(basis.head, basis.condition, patients[defined])
+    mean = mean_of_rows(values[defined], patients[defined], resamples)
+    reason = DEFINITIONS[name].undefined_when if len(values) else None
+    return measure(name, of_defined, mean, resamples, undefined_reason=reason)
+
+
+def _no_box_correctness(rows: BoxRows, resamples: PatientResamples) -> Measured:
+    boxless = ~rows.has_reference
+    basis = Basis.of_rows(GROUNDING, rows.condition, rows.patients[boxless])
+    none_predicted = (np.diff(rows.predicted.starts)[boxless] == 0).astype(float)
+    mean = mean_of_rows(none_predicted, rows.patients[boxless], resamples)
+    return measure("no_box_correctness", basis, mean, resamples)
+
+
+def _detection(rows: GroundedRows, resamples: PatientResamples) -> list[Measured]:
+    counted = rows.scores.counted
+    positions = resamples.positions(rows.box_patients[counted])
+    references = np.bincount(
+        resamples.positions(rows.patients),
+        weights=np.diff(rows.boxes.reference_starts),
+        minlength=len(resamples.patients),
+    ).astype(float)
+    measured = [
+        measure(
+            name,
+            rows.basis,
+            DetectionStatistic.of_boxes(
+                rows.boxes.scores[counted],
+                rows.scores.true_positives[counted, column],
+                positions,
+                references,
+            ),
+            resamples,
+            n_positive=len(rows.boxes.reference),
+        )
+        for column, name in enumerate(_DETECTION_NAMES)
+    ]
+    parts = [entry.bootstrap for entry in measured]
+    mean = Bootstrap(
+        sum(part.value for part in parts) / len(parts), np.mean([part.replicates for part in parts], axis=0)
+    )
+    return [*measured, replace(measured[0], name=_DETECTION_MEAN, bootstrap=mean)]
+
+
+def _box_calibration(rows: GroundedRows, resamples: PatientResamples) -> Measured:
+    patients, scores = rows.box_patients, rows.boxes.scores
+    cell = resamples.positions(patients) * BINS + np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    cells = len(resamples.patients) * BINS
+    sums = np.stack(
+        [
+            np.bincount(cell, weights=values, minlength=cells).reshape(-1, BINS)
+            for values in (np.ones_like(scores), scores, rows.scores.hits.astype(float))
+        ],
+        axis=-1,
+    )
+    reason = None if len(scores) else "no predicted box on a question with reference boxes"
+    return measure(
+        "box_calibration_error",
+        replace(rows.basis, n=len(scores), n_patients=len(np.unique(patients))),
+        SumStatistic(sums.astype(float), calibration_error_of_sums),
+        resamples,
+        n_positive=int(rows.scores.hits.sum()),
+        undefined_reason=reason,
+    )
+
+
+def grounding_notes(rows: BoxRows) -> list[str]:
+    """Says which questions and boxes the box metrics of a condition leave out or cannot use.
+
+    Args:
+        rows: boxes of all questions under one condition.
+    """
+    without = int((~rows.has_reference).sum())
+    notes = []
+    if 0 < without < len(rows.has_reference):
+        notes.append(
+            f"{without:,} of {len(rows.has_reference):,} questions have no reference boxes: of the box "
+            "metrics only no-box correctness counts them."
+        )
+    silent = int((rows.has_reference & (np.diff(rows.predicted.starts) == 0)).sum())
+    if silent:
+        notes.append(
+            f"No box is predicted for {silent:,} questions with reference boxes: a miss everywhere, and "
+            "without IoP."
+        )
+    degenerate = [int(without_degenerate(boxes.boxes)[1].sum()) for boxes in (rows.reference, rows.predicted)]
+    if any(degenerate):
+        notes.append(
+            f"{degenerate[0]:,} reference and {degenerate[1]:,} predicted boxes have no area or a corner "
+            "that is not finite: they count as boxes that cover and hit nothing."
+        )
+    return notes
 
 
 @dataclass(frozen=True)
@@ -113,11 +271,11 @@ def measure_node_scores(
     basis = Basis.of_rows(GROUNDING, rows.condition, rows.patients)
     ranking = average_precision_of_rows(rows.supports, rows.scores)
     sums = calibration_sums_of_rows(rows.supports, rows.scores)
-    statistics = (
-        mean_of_rows(ranking, rows.patients, resamples),
-        SumStatistic.of_rows(sums, rows.patients, resamples, calibration_error_of_sums),
-    )
+    calibration = SumStatistic.of_rows(sums, rows.patients, resamples, calibration_error_of_sums)
+    several = rows.supports.sum(1) >= SEVERAL
+    f1 = multi_region_f1(rows.supports[several], rows.scores[several] >= SET_THRESHOLD)
     return [
-        measure(name, basis, statistic, resamples)
-        for name, statistic in zip(_NODE_NAMES, statistics, strict=True)
+        measure("node_average_precision", basis, mean_of_rows(ranking, rows.patients, resamples), resamples),
+        measure("node_calibration_error", basis, calibration, resamples),
+        mean_of_defined_rows("multi_region_f1", basis, f1, rows.patients[several], resamples),
     ]

@@ -115,11 +115,14 @@ class BoxRows:
                 expected="one value of box_scores per box of boxes_predicted",
                 next_step="make the predictions again with `cxrkit evaluate`",
             )
+        known = columns.numbers(table, "has_boxes_reference").astype(np.bool_)
+        reference = columns.box_lists(table, "boxes_reference")
+        _require_sound_boxes(scores, known, reference)
         return cls(
             condition=condition,
             patients=columns.numbers(table, "subject_id").astype(np.int64),
-            has_reference=columns.numbers(table, "has_boxes_reference").astype(np.bool_),
-            reference=columns.box_lists(table, "boxes_reference"),
+            has_reference=known,
+            reference=reference,
             predicted=predicted,
             scores=scores,
         )
@@ -177,6 +180,23 @@ def require_known_heads(table: pa.Table) -> None:
             "the prediction table has rows that no head answers",
             expected=", ".join(head.value for head in ANSWER_HEADS),
             found=", ".join(unknown),
+        )
+
+
+def _require_sound_boxes(scores: FloatArray, known: npt.NDArray[np.bool_], reference: BoxLists) -> None:
+    wrong = int((~((scores >= 0) & (scores <= 1))).sum())
+    if wrong:
+        raise ArtifactError(
+            f"{wrong} values of box_scores are no probabilities",
+            expected="a number from 0 to 1 for each box of boxes_predicted",
+            next_step="make the predictions again with `cxrkit evaluate`",
+        )
+    different = int((known != (np.diff(reference.starts) > 0)).sum())
+    if different:
+        raise ArtifactError(
+            f"has_boxes_reference and boxes_reference contradict each other in {different} rows",
+            expected="true exactly where boxes_reference holds a box",
+            next_step="make the predictions again with `cxrkit evaluate`",
         )
 
 

@@ -16,6 +16,7 @@ from cxrkit.evaluation.evidence import (
     protocol_label,
 )
 from cxrkit.evaluation.examples import question_examples, study_examples
+from cxrkit.evaluation.explanations_page import add_explanations
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.findings_page import add_findings
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
@@ -55,6 +56,7 @@ def add_evaluation(
         _add_evidence(page, report)
         _add_heads(page, report, predictions)
         _add_graph(page, report)
+        add_explanations(page, report, predictions)
         _add_types(page, report)
     else:
         add_findings(page, report, predictions)

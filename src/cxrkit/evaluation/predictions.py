@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxrkit.errors import ArtifactError
+from cxrkit.inference.explanation_columns import OPTIONAL_COLUMNS
 from cxrkit.inference.schema import METADATA_KEY, SCHEMA_VERSION, TASKS, Task, schema_of
 from cxrkit.reporting import write_atomically
 
@@ -73,6 +74,8 @@ def conform(table: pa.Table, task: Task) -> pa.Table:
             mistakes.append(f"{field.name}: {column.type} is not {field.type}")
         if column.null_count:
             mistakes.append(f"{field.name}: {column.null_count} nulls")
+    if task == "vqa":
+        _cast_optional(table, columns, mistakes)
     if mistakes:
         raise ArtifactError(
             f"the prediction table does not have the columns of task {task}",
@@ -82,6 +85,17 @@ def conform(table: pa.Table, task: Task) -> pa.Table:
         )
     columns |= {name: table.column(name) for name in table.column_names if name not in columns}
     return pa.table(columns).replace_schema_metadata(table.schema.metadata)
+
+
+def _cast_optional(table: pa.Table, columns: dict[str, Any], mistakes: list[str]) -> None:
+    """Adds the optional columns that are there; Parquet renames the elements of lists, a cast undoes it."""
+    for name, kind in OPTIONAL_COLUMNS:
+        if name not in table.column_names:
+            continue
+        try:
+            columns[name] = table.column(name).cast(kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            mistakes.append(f"{name}: {table.column(name).type} is not {kind}")
 
 
 def write_predictions(table: pa.Table, path: Path) -> None:

@@ -33,6 +33,7 @@ def evaluate_vqa(
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
     bertscore_model: str | None = None,
+    explanation_questions: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -45,6 +46,7 @@ def evaluate_vqa(
         protocols: names of `inference.protocols.PROTOCOLS`; None takes all that the model can do.
         compute_attention: keep what the answers attended to in the predictions.
         bertscore_model: local folder or name of a model for BERTScore; None computes none.
+        explanation_questions: how many answers are explained; see `inference.perturbation`.
         progress: called with (stage, done, total).
 
     Raises:
@@ -57,6 +59,7 @@ def evaluate_vqa(
         split=split,
         protocols=protocols,
         compute_attention=compute_attention,
+        explanation_questions=explanation_questions,
         progress=progress,
     )
     answers = predictions.answers
@@ -88,6 +91,7 @@ def evaluate_model(
     compute_attention: bool = False,
     bertscore_model: str | None = None,
     overwrite: bool = False,
+    explanation_questions: int = 0,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
@@ -96,15 +100,12 @@ def evaluate_model(
 
     Raises:
         ArtifactError: the model is not one of the settings' task, or the folder holds other results.
-        SettingsError: protocols are asked for of a classifier.
+        SettingsError: protocols or explanations are asked for of a classifier.
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
     _require_task(model_path, settings.task)
-    if protocols is not None and not isinstance(settings, VQASettings):
-        raise SettingsError(
-            "command line",
-            ["--protocols: these are of VQA models; a classifier always has its own controls, leave it out"],
-        )
+    if not isinstance(settings, VQASettings):
+        _require_of_classifier(protocols, explanation_questions, bertscore_model)
     if not overwrite and (output_dir / REPORT_FILE).exists():
         require_free(output_dir, _identity(model_path, settings, split), overwrite=False)
     if isinstance(settings, VQASettings):
@@ -115,10 +116,28 @@ def evaluate_model(
             output_dir=output_dir,
             protocols=protocols,
             compute_attention=compute_attention,
+            explanation_questions=explanation_questions,
             bertscore_model=bertscore_model,
             progress=progress,
         )
     return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
+
+
+def _require_of_classifier(
+    protocols: Sequence[str] | None, explanation_questions: int, bertscore_model: str | None
+) -> None:
+    asked = {
+        "protocols": (protocols is not None, "a classifier always has its own controls"),
+        "compute_explanations": (explanation_questions > 0, "a classifier has no attention"),
+        "bertscore_model": (bertscore_model is not None, "a classifier gives no sentences"),
+    }
+    found = [
+        f"--{name}: of VQA models only; {reason}, leave it out"
+        for name, (is_asked, reason) in asked.items()
+        if is_asked
+    ]
+    if found:
+        raise SettingsError("command line", found)
 
 
 def _identity(model_path: Path, settings: Settings, split: str) -> dict[str, Any]:

@@ -9,8 +9,14 @@ from cxrkit.evaluation.confidence_metrics import saved_calibration
 from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS, describe_definitions
 from cxrkit.evaluation.evidence import evidence
+from cxrkit.evaluation.explanation_scores import (
+    Explanations,
+    explanation_differences,
+    explanation_notes,
+    measure_explanations,
+)
 from cxrkit.evaluation.graph_scores import measure_graphs
-from cxrkit.evaluation.grounding_metrics import measure_grounding, measure_node_scores
+from cxrkit.evaluation.grounding_metrics import grounding_notes, measure_grounding, measure_node_scores
 from cxrkit.evaluation.head_metrics import measure_head, measure_types
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
 from cxrkit.evaluation.measured import (
@@ -53,6 +59,8 @@ def score_vqa(
     patients = parts[MODEL].column("subject_id").to_numpy()
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
     measured, per_type = _measure_conditions(parts, metadata, resamples)
+    explanations = Explanations.of_table(parts[MODEL])
+    measured += measure_explanations(explanations, resamples)
     measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
     report = new_report(metadata) | {
         "conditions": list(parts),
@@ -64,9 +72,9 @@ def score_vqa(
         "scored_ids_sha256": hash_of_ids(parts[MODEL].column("question_id").to_pylist()),
         "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
-        "differences": differences(measured),
+        "differences": [*differences(measured), *explanation_differences(measured)],
         "per_question_type": [entry.to_entry() for entry in per_type],
-        "notes": _notes(measured, metadata, parts[MODEL]),
+        "notes": [*_notes(measured, metadata, parts[MODEL]), *explanation_notes(explanations)],
     }
     return report | {"evidence": evidence(report)}
 
@@ -124,6 +132,7 @@ def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) 
     notes += [
         f"No question of head {head} in this split." for head in ANSWER_HEADS if head.value not in heads
     ]
+    notes += grounding_notes(BoxRows.of_table(model, MODEL))
     notes += [_one_class_note(entry) for entry in measured if _has_one_class(entry)]
     if not any(
         entry.basis.head == GROUNDING and entry.name == "mean_iou" and entry.basis.n for entry in measured

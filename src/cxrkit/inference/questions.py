@@ -21,6 +21,7 @@ from cxrkit.errors import ArtifactError
 from cxrkit.inference.controls import AnswerShares, answer_shares
 from cxrkit.inference.graph_rows import GraphRows
 from cxrkit.inference.manifest import make_manifest
+from cxrkit.inference.perturbation import explain_answers
 from cxrkit.inference.predictor import AnswerArrays, Predictor
 from cxrkit.inference.protocols import (
     MODEL,
@@ -63,6 +64,7 @@ def predict_vqa(
     split: str = "test",
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
+    explanation_questions: int = 0,
     progress: Progress | None = None,
 ) -> VQAPredictions:
     """Answers every answerable question of a split under each protocol.
@@ -73,6 +75,8 @@ def predict_vqa(
         split: `train`, `validate` or `test`.
         protocols: names of `PROTOCOLS`; None takes all that the model can do.
         compute_attention: also store the attention over the visual tokens.
+        explanation_questions: how many answers are explained by what they lose when patches of the film and
+            nodes of the graph are taken away; these need about 40 films each, and the attention is stored.
         progress: called with (stage, films done, films).
 
     Raises:
@@ -90,11 +94,12 @@ def predict_vqa(
     )
     chosen = protocols_for(config.scene_graph_source, config.trained_sources, protocols)
     chosen = _feasible(chosen, predictor, films, asked_for=protocols is not None)
-    rows = PredictionRows(index, store, with_attention=compute_attention)
+    with_attention = compute_attention or explanation_questions > 0
+    rows = PredictionRows(index, store, with_attention=with_attention)
     # The reference of another vocabulary cannot be put beside the model's entities.
     graphs = GraphRows(index, store, len(config.entities)) if _same_entities(predictor, index) else None
     of_model = {name: protocol for name, protocol in chosen.items() if protocol.shown != "nothing"}
-    _run_model(predictor, films, rows, graphs, of_model, with_attention=compute_attention, progress=progress)
+    _run_model(predictor, films, rows, graphs, of_model, with_attention=with_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection
     shares = answer_shares(index, training.parts(index))
     for condition in (name for name, protocol in chosen.items() if protocol.shown == "nothing"):
@@ -114,7 +119,18 @@ def predict_vqa(
         "calibration": None if calibration is None else calibration.to_json(),
         "manifest": make_manifest(model_path, settings, index.fingerprint),
     }
-    return VQAPredictions(rows.table(metadata), None if graphs is None else graphs.table(metadata))
+    answers = rows.table(metadata)
+    if explanation_questions > 0:
+        answers = explain_answers(
+            answers,
+            predictor,
+            index,
+            store,
+            questions=explanation_questions,
+            seed=settings.training.seed,
+            progress=progress,
+        )
+    return VQAPredictions(answers, None if graphs is None else graphs.table(metadata))
 
 
 def _feasible(

@@ -14,6 +14,7 @@ from cxrkit.data.index import Index
 from cxrkit.data.index.schemas import MINIMUM_BOX_QUALITY
 from cxrkit.inference.collecting import CollectedRows
 from cxrkit.inference.composer import ComposedAnswer, compose
+from cxrkit.inference.explanation_columns import ATTENTION_COLUMNS
 from cxrkit.inference.predictor import AnswerArrays
 from cxrkit.inference.schema import VQA_SCHEMA, with_metadata
 from cxrkit.vocabulary import ANSWER_HEADS, MULTI_LABEL_HEADS, QUESTION_TYPES
@@ -23,6 +24,7 @@ _TEXT_COLUMNS = {
     "question": "question_text",
     "answer_reference": "answer_text",
 }
+_WHOLE_SQUARE = np.array([0.0, 0.0, 1.0, 1.0])
 
 
 class PredictionRows:
@@ -31,7 +33,8 @@ class PredictionRows:
     Args:
         index: the opened index.
         store: the opened image store, for the way back to original pixels.
-        with_attention: rows carry the attention over the visual tokens and over the nodes.
+        with_attention: rows carry the attention over the visual tokens and over the nodes, and the corners of
+            the square that the tokens divide, in pixels of the original film.
     """
 
     def __init__(self, index: Index, store: FilmSource, *, with_attention: bool = False) -> None:
@@ -39,7 +42,7 @@ class PredictionRows:
         self.store = store
         self.schema = VQA_SCHEMA
         if with_attention:
-            for name in ("attention", "node_attention"):
+            for name in ATTENTION_COLUMNS:
                 self.schema = self.schema.append(pa.field(name, pa.list_(pa.float32())))
         self.rows = CollectedRows()
 
@@ -61,6 +64,7 @@ class PredictionRows:
             node_mask: `[B, R]` which nodes exist.
         """
         image_rows = batch["image_row"].tolist()
+        squares = [to_pixels(_WHOLE_SQUARE, self.store, row).tolist() for row in image_rows]
         pixels = [to_pixels(node_boxes[film], self.store, row) for film, row in enumerate(image_rows)]
         for position, row in enumerate(batch["question_row"].tolist()):
             film = int(batch["image_of_question"][position])
@@ -78,6 +82,7 @@ class PredictionRows:
                     "node_scores": scores.tolist(),
                     "attention": _row(answers.attention, position),
                     "node_attention": list(answer.attended.values()),
+                    "square_px": squares[film],
                 },
                 self.schema,
             )

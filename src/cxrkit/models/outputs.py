@@ -78,6 +78,17 @@ class EncodedImages:
             node_regions=longer.node_regions.masked_fill(~exists, -1),
         )
 
+    def without_nodes(self, removed: Tensor) -> "EncodedImages":
+        """Gives the same films without the nodes that are `removed [B, R]`: as if their graph had none there.
+
+        The regions stay visible among the visual tokens.
+        """
+        return replace(
+            self,
+            node_mask=self.node_mask & ~removed,
+            node_regions=self.node_regions.masked_fill(removed, -1),
+        )
+
 
 def by_region(values: Tensor, node_regions: Tensor, absent: float) -> Tensor:
     """Brings values of nodes into the order of the 26 regions.

@@ -96,6 +96,22 @@ def precision_recall_curves(
     return figure
 
 
+def perturbation_curves(curves: Sequence[Curve], title: str = "") -> Figure:
+    """Gives the probability of an answer while more and more of its film is removed or shown.
+
+    Args:
+        curves: x is the share of patches, y the mean probability of the answer, score the area.
+        title: a line above.
+    """
+    figure, axes = _unit_square(title, "share of patches", "probability of the chosen answer")
+    if not curves:
+        say_empty(axes)
+        return figure
+    _draw_curves(axes, curves, steps=False)
+    _legend_beside(axes, "area")
+    return figure
+
+
 def reliability_curve(
     confidence: npt.ArrayLike,
     accuracy: npt.ArrayLike,

@@ -6,8 +6,9 @@ from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
 from cxrkit.evaluation.definitions.conditions import CONDITIONS
 from cxrkit.evaluation.definitions.confidence import CONFIDENCE_METRICS
 from cxrkit.evaluation.definitions.definition import Definition
+from cxrkit.evaluation.definitions.explanations import EXPLANATION_CONTROLS, EXPLANATION_METRICS
 from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
-from cxrkit.evaluation.definitions.heads import CLASSIFIER, GROUNDING, RADIOLOGIST, SCENE_GRAPH
+from cxrkit.evaluation.definitions.heads import CLASSIFIER, EXPLANATION, GROUNDING, RADIOLOGIST, SCENE_GRAPH
 from cxrkit.evaluation.definitions.scene_graph import SCENE_GRAPH_METRICS
 from cxrkit.evaluation.definitions.shown import HEADLINE_METRICS, TYPE_METRICS
 from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
@@ -16,6 +17,8 @@ __all__ = [
     "CLASSIFIER",
     "CONDITIONS",
     "DEFINITIONS",
+    "EXPLANATION",
+    "EXPLANATION_CONTROLS",
     "GROUNDING",
     "HEADLINE_METRICS",
     "MIN_POSITIVE_STUDIES",
@@ -34,6 +37,7 @@ DEFINITIONS: dict[str, Definition] = {
         *SCENE_GRAPH_METRICS,
         *FINDING_METRICS,
         *CONFIDENCE_METRICS,
+        *EXPLANATION_METRICS,
     )
 }
 

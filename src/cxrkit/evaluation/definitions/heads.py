@@ -4,3 +4,4 @@ GROUNDING = "grounding"
 CLASSIFIER = "classifier"
 RADIOLOGIST = "radiologist"  # the classifier against the labels that radiologists gave
 SCENE_GRAPH = "scene_graph"
+EXPLANATION = "explanation"
