@@ -20,15 +20,16 @@ def content_hash(table: pa.Table) -> str:
     keys: list[tuple[str, Literal["ascending", "descending"]]] = [
         (name, "ascending") for name in _KEYS if name in table.column_names
     ]
-    ordered = table.sort_by(keys) if keys else table
+    order = pc.sort_indices(table.select([name for name, _ in keys]), sort_keys=keys) if keys else None
     digest = hashlib.sha256()
     for key, value in sorted((table.schema.metadata or {}).items()):
         _add(digest, key, value)
-    for name in sorted(ordered.column_names):
-        column = ordered.column(name).combine_chunks()
-        array: Any = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    # Column by column: the whole table in another order would take as much memory again.
+    for name in sorted(table.column_names):
+        column = table.column(name)
+        array: Any = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
         _add(digest, name.encode(), str(array.type).encode())
-        _add_array(digest, array)
+        _add_array(digest, array if order is None else array.take(order))
     return digest.hexdigest()
 
 

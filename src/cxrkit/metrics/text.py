@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cxrkit.metrics.counts import FloatArray
+from cxrkit.metrics.token_pairs import TokenPairs
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -54,7 +55,7 @@ def token_f1(reference: str, predicted: str) -> float:
 
 
 def text_scores_of_rows(references: Sequence[str], predictions: Sequence[str]) -> FloatArray:
-    """Gives exact match and token F1 of each pair; equal pairs are computed once.
+    """Gives exact match and token F1 of each pair; each different text is read once.
 
     Args:
         references: N answers.
@@ -69,10 +70,12 @@ def text_scores_of_rows(references: Sequence[str], predictions: Sequence[str]) -
     >>> text_scores_of_rows(["yes"], ["Yes."]).tolist()
     [[1.0, 1.0]]
     """
-    known: dict[tuple[str, str], tuple[float, float]] = {}
-    scores = np.zeros((len(references), 2))
-    for row, pair in enumerate(zip(references, predictions, strict=True)):
-        if pair not in known:
-            known[pair] = (exact_match(*pair), token_f1(*pair))
-        scores[row] = known[pair]
-    return scores
+    normalised: dict[str, str] = {text: normalise_answer(text) for text in {*references, *predictions}}
+    first = [normalised[text] for text in references]
+    second = [normalised[text] for text in predictions]
+    pairs = TokenPairs.of_texts(first, second, str.split)
+    reference, predicted = pairs.lengths()
+    shared, total = pairs.shared_ngrams(1)[:, 0], reference + predicted
+    equal = np.array([one == other for one, other in zip(first, second, strict=True)], float)
+    f1 = np.divide(2.0 * shared, total, out=np.ones(len(first)), where=total > 0)
+    return np.stack([equal, f1], axis=1)
