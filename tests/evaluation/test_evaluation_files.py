@@ -58,7 +58,10 @@ def test_missing_foreign_and_future_files_are_refused(vqa_table, classify_table,
         write_predictions(future, tmp_path / "p.parquet")
     nulls = pa.array([None] * vqa_table.num_rows, pa.string())
     with pytest.raises(ArtifactError, match="question: 840 nulls"):
-        write_predictions(vqa_table.set_column(9, "question", nulls), tmp_path / "q.parquet")
+        write_predictions(
+            vqa_table.set_column(vqa_table.column_names.index("question"), "question", nulls),
+            tmp_path / "q.parquet",
+        )
     assert not (tmp_path / "q.parquet").exists()
 
 

@@ -74,14 +74,14 @@ def test_set_heads_equal_scikit_learn(vqa_table, report, head):
 
 
 def test_report_holds_what_the_artifact_promises(report):
-    assert report["schema_version"] == 4
+    assert report["schema_version"] == 5
     assert (report["task"], report["split"], report["graph_source"]) == ("vqa", "test", "predicted")
     assert (report["n_questions"], report["n_studies"], report["n_patients"]) == (120, 24, 12)
     assert (report["n_free_text_not_scored"], report["n_masked"]) == (7, 2)
     assert report["conditions"][0] == "model"
     heads = {entry["head"] for entry in report["metrics"]}
     assert heads == {"binary", "category", "region", "severity", "grounding"}
-    for entry in report["metrics"] + report["per_question_type"]:
+    for entry in report["metrics"] + report["strata"]:
         assert (entry["value"] is None) == (entry["undefined_reason"] is not None)
         assert report["definitions"][entry["definition_id"]]["text"]
         if entry["interval"] is not None:
@@ -128,7 +128,11 @@ def test_differences_are_model_minus_control_for_each_headline_figure(report):
 
 
 def test_types_are_scored_apart(vqa_table, report):
-    lines = [entry for entry in report["per_question_type"] if entry["question_type"] == "D02_has_finding"]
+    lines = [
+        entry
+        for entry in report["strata"]
+        if (entry["group"], entry["head"]) == ("D02_has_finding", "binary")
+    ]
     assert {entry["name"] for entry in lines} == {"accuracy", "balanced_accuracy"}
     rows = vqa_table.filter(
         (pc.field("condition") == "model") & (pc.field("question_type") == "D02_has_finding")

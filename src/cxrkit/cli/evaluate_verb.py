@@ -9,6 +9,7 @@ from cxrkit.cli.options import (
     Assignments,
     ConfigFile,
     CxrPath,
+    PatientTables,
     QaPath,
     Workspace,
     collect_overrides,
@@ -82,6 +83,7 @@ def evaluate(
             help="How many answers to explain (500), drawn by training.seed, one per patient before two.",
         ),
     ] = None,
+    patients: PatientTables = None,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -111,6 +113,7 @@ def evaluate(
             bertscore_model=bertscore_model,
             overwrite=overwrite,
             explanation_questions=explained,
+            patient_tables=patients or (),
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")

@@ -204,3 +204,14 @@ def data_overrides(
         "data.mimic_ext_cxr_qba_path": mimic_qa_path,
         "data.workspace": workspace,
     }
+
+
+PatientTables = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--patients",
+        metavar="FILE",
+        help="Table of patients for figures by sex, age and race, e.g. MIMIC-IV's patients.csv.gz; "
+        "repeat for admissions.csv.gz.",
+    ),
+]

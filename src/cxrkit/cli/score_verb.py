@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cxrkit.cli.options import PatientTables
+
 
 def score(
     predictions: Annotated[
@@ -16,6 +18,7 @@ def score(
     resamples: Annotated[
         int, typer.Option("--resamples", min=100, max=100_000, help="Resamples of patients for intervals.")
     ] = 1000,
+    patients: PatientTables = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the report of other predictions.")
     ] = False,
@@ -38,4 +41,5 @@ def score(
     own = {"predictions_sha256": content_hash(read_predictions(path))}
     require_free(target, own, overwrite=overwrite)
     terminal.say(f"scoring {path} with {resamples:,} resamples of patients")
-    show_evaluation(publish_scores(path, target, n_resamples=resamples), terminal)
+    result = publish_scores(path, target, n_resamples=resamples, patient_tables=patients or ())
+    show_evaluation(result, terminal)

@@ -16,6 +16,7 @@ from cxrkit.evaluation.head_rows import tables_of_conditions
 from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Measured
 from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
+from cxrkit.evaluation.strata import groups_of_studies, measure_studies_by_group
 from cxrkit.evaluation.vqa_scores import differences
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.statistics import PatientResamples
@@ -47,10 +48,13 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
     patients = parts[MODEL].column("subject_id").to_numpy()
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
     measured: list[Measured] = []
+    of_groups: list[Measured] = []
+    groups = groups_of_studies(parts[MODEL])
     for condition, part in parts.items():
         for head in (CLASSIFIER, RADIOLOGIST):
             rows = study_rows(part, condition, metadata, head)
             measured += measure_findings(rows, resamples) if len(rows.patients) else []
+            of_groups += measure_studies_by_group(rows, groups, resamples) if head == CLASSIFIER else []
     labelled = int(columns.numbers(parts[MODEL], "has_radiologist_labels").sum())
     return new_report(metadata) | {
         "conditions": list(parts),
@@ -66,6 +70,7 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
         "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
+        "strata": [entry.to_entry() for entry in of_groups],
         "notes": _notes(measured, parts[MODEL], metadata, labelled),
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxrkit.evaluation.confidence_metrics import measure_after_temperature, measure_probabilities
-from cxrkit.evaluation.definitions import CLASSIFIER, MIN_POSITIVE_STUDIES
+from cxrkit.evaluation.definitions import CLASSIFIER, GROUP_METRICS, MIN_POSITIVE_STUDIES
 from cxrkit.evaluation.head_metrics import mean_over_classes
 from cxrkit.evaluation.measured import MODEL, Basis, Measured, measure, without_value
 from cxrkit.evaluation.row_means import mean_of_rows
@@ -67,6 +67,15 @@ class StudyRows:
         decisions: npt.NDArray[np.bool_] = self.probabilities >= self.thresholds
         return decisions
 
+    def chosen(self, rows: npt.NDArray[np.bool_]) -> "StudyRows":
+        """Gives some of the studies, `[N]` True for those."""
+        return replace(
+            self,
+            patients=self.patients[rows],
+            labels=self.labels[rows],
+            probabilities=self.probabilities[rows],
+        )
+
 
 def measure_findings(rows: StudyRows, resamples: PatientResamples) -> list[Measured]:
     """Computes every figure of one condition.
@@ -88,6 +97,19 @@ def measure_findings(rows: StudyRows, resamples: PatientResamples) -> list[Measu
         measured += _ranking(rows, about, place, resamples)
         measured += _decisions(rows, about, place, resamples)
     return measured
+
+
+def measure_shown_findings(rows: StudyRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+    """Computes the short list of figures that is shown for parts of the studies.
+
+    Args:
+        rows: some studies under one condition.
+        basis: what they are.
+        resamples: of the patients of the whole report.
+    """
+    return [
+        entry for entry in _ranking_means(rows, basis, resamples) if entry.name in GROUP_METRICS[CLASSIFIER]
+    ]
 
 
 def _ranking_means(rows: StudyRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.definitions import DEFINITIONS, GROUNDING
+from cxrkit.evaluation.definitions import DEFINITIONS, GROUNDING, GROUP_METRICS
 from cxrkit.evaluation.head_rows import BoxRows
 from cxrkit.evaluation.measured import Basis, Measured, measure, without_value
 from cxrkit.evaluation.row_means import mean_of_rows
@@ -38,12 +38,14 @@ class GroundedRows:
 
     Attributes:
         basis: of these questions.
+        rows: `[N]` their places in the condition's table.
         patients: `[N]` subject ids.
         boxes: their boxes.
         scores: what is asked about them.
     """
 
     basis: Basis
+    rows: npt.NDArray[np.int64]
     patients: npt.NDArray[np.int64]
     boxes: QuestionBoxes
     scores: BoxScores
@@ -55,7 +57,12 @@ class GroundedRows:
         boxes = QuestionBoxes(*rows.reference, *rows.predicted, rows.scores).of_rows(chosen)
         patients = rows.patients[chosen]
         basis = Basis.of_rows(GROUNDING, rows.condition, patients)
-        return cls(basis, patients, boxes, score_boxes(boxes))
+        return cls(basis, chosen, patients, boxes, score_boxes(boxes))
+
+    @classmethod
+    def where_predicted(cls, rows: BoxRows, *, predicts_boxes: bool) -> "GroundedRows | None":
+        """Gives the same, or None for what never gives boxes."""
+        return cls.of_rows(rows) if predicts_boxes or len(rows.predicted.boxes) else None
 
     @property
     def box_patients(self) -> npt.NDArray[np.int64]:
@@ -63,17 +70,19 @@ class GroundedRows:
         return np.repeat(self.patients, np.diff(self.boxes.predicted_starts))
 
 
-def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_boxes: bool) -> list[Measured]:
+def measure_grounding(
+    rows: BoxRows, grounded: GroundedRows | None, resamples: PatientResamples
+) -> list[Measured]:
     """Computes the box metrics over the questions of all heads; boxes mean the same for each.
 
     Args:
         rows: boxes of all questions under one condition.
+        grounded: those with reference boxes; None for what never gives boxes, which then has no value
+            rather than 0.
         resamples: of the patients of the whole report.
-        predicts_boxes: False for what never gives boxes, which then has no value rather than 0.
     """
-    if not predicts_boxes and len(rows.predicted.boxes) == 0:
+    if grounded is None:
         return _without_boxes(rows, resamples)
-    grounded = GroundedRows.of_rows(rows)
     measured = {
         entry.name: entry
         for entry in (
@@ -84,6 +93,24 @@ def measure_grounding(rows: BoxRows, resamples: PatientResamples, *, predicts_bo
         )
     }
     return [measured[name] for name in _NAMES]
+
+
+def measure_shown_boxes(
+    rows: GroundedRows, chosen: npt.NDArray[np.bool_], basis: Basis, resamples: PatientResamples
+) -> list[Measured]:
+    """Computes the short list of box metrics that is shown for parts of the questions.
+
+    Args:
+        rows: all questions with reference boxes under one condition.
+        chosen: `[N]` True for those asked about.
+        basis: what they are.
+        resamples: of the patients of the whole report.
+    """
+    values = {"mean_iou": rows.scores.mean_iou, "pointing_accuracy": rows.scores.points.astype(float)}
+    return [
+        mean_of_defined_rows(name, basis, values[name][chosen], rows.patients[chosen], resamples)
+        for name in GROUP_METRICS[GROUNDING]
+    ]
 
 
 def _without_boxes(rows: BoxRows, resamples: PatientResamples) -> list[Measured]:
@@ -126,7 +153,7 @@ def mean_of_defined_rows(
         resamples: of the patients of the whole report.
     """
     defined = ~np.isnan(values)
-    of_defined = Basis.of_rows(basis.head, basis.condition, patients[defined])
+    of_defined = basis.about_rows(patients[defined])
     mean = mean_of_rows(values[defined], patients[defined], resamples)
     reason = DEFINITIONS[name].undefined_when if len(values) else None
     return measure(name, of_defined, mean, resamples, undefined_reason=reason)

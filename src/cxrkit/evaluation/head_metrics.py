@@ -1,11 +1,9 @@
 """The metrics of one head under one condition."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from cxrkit.evaluation.confidence_metrics import measure_confidence
-from cxrkit.evaluation.definitions import TYPE_METRICS
+from cxrkit.evaluation.definitions import GROUP_METRICS
 from cxrkit.evaluation.head_rows import HeadRows
 from cxrkit.evaluation.measured import Basis, Measured, measure
 from cxrkit.evaluation.row_means import mean_of_rows
@@ -50,24 +48,16 @@ def measure_head(
     return [*answers, *measure_texts(rows.texts, rows.patients, basis, resamples)]
 
 
-def measure_types(rows: HeadRows, names: Iterable[str], resamples: PatientResamples) -> list[Measured]:
-    """Computes the short list of metrics for each question type that occurs.
+def measure_shown(rows: HeadRows, basis: Basis, resamples: PatientResamples) -> list[Measured]:
+    """Computes the short list of metrics that is shown for parts of a head's questions.
 
     Args:
-        rows: the questions of one head under one condition.
-        names: question types in the order of the report.
+        rows: some questions of one head under one condition.
+        basis: what they are.
         resamples: of the patients of the whole report.
     """
-    measured: list[Measured] = []
-    present = set(rows.question_types.tolist())
-    for name in (name for name in names if name in present):
-        part = rows.of_type(name)
-        basis = Basis.of_rows(rows.head, rows.condition, part.patients, name)
-        metrics = _set_metrics if rows.head in MULTI_LABEL_HEADS else _single_label_metrics
-        measured += [
-            entry for entry in metrics(part, basis, resamples) if entry.name in TYPE_METRICS[rows.head]
-        ]
-    return measured
+    metrics = _set_metrics if rows.head in MULTI_LABEL_HEADS else _single_label_metrics
+    return [entry for entry in metrics(rows, basis, resamples) if entry.name in GROUP_METRICS[rows.head]]
 
 
 def mean_over_classes(

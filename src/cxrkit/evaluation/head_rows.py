@@ -12,9 +12,14 @@ from cxrkit.evaluation import columns
 from cxrkit.evaluation.columns import BoxLists
 from cxrkit.evaluation.definitions import CONDITIONS
 from cxrkit.evaluation.measured import MODEL
-from cxrkit.evaluation.text_pairs import TextPairs
+from cxrkit.evaluation.text_pairs import BERTSCORE, TextPairs
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS, Head
+
+_COLUMNS = (
+    "subject_id", "classes_reference", "classes_predicted", "probabilities", "answer_reference",
+    "answer_predicted",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class HeadRows:
     Attributes:
         head: whose answers.
         condition: the model or a control.
+        rows: `[N]` places in the condition's table.
         patients: `[N]` subject ids.
-        question_types: `[N]` names.
         reference: `[N, C]` sets of classes; one class each for binary and severity.
         predicted: `[N, C]` likewise.
         probabilities: `[N, C]`.
@@ -34,8 +39,8 @@ class HeadRows:
 
     head: Head
     condition: str
+    rows: npt.NDArray[np.int64]
     patients: npt.NDArray[np.int64]
-    question_types: npt.NDArray[np.str_]
     reference: npt.NDArray[np.bool_]
     predicted: npt.NDArray[np.bool_]
     probabilities: FloatArray
@@ -48,7 +53,9 @@ class HeadRows:
         Raises:
             ArtifactError: classes or probabilities do not fit the head.
         """
-        rows = table.filter(pc.field("head") == head.value)
+        places = np.flatnonzero(np.array(columns.texts(table, "head"), dtype=np.str_) == head.value)
+        optional = [name for name in (BERTSCORE,) if name in table.column_names]
+        rows = table.select([*_COLUMNS, *optional]).take(places)
         num_classes = len(CLASSES_OF_HEAD[head])
         reference = columns.membership(rows, "classes_reference", num_classes)
         predicted = columns.membership(rows, "classes_predicted", num_classes)
@@ -58,21 +65,20 @@ class HeadRows:
         return cls(
             head=head,
             condition=condition,
+            rows=places,
             patients=columns.numbers(rows, "subject_id").astype(np.int64),
-            question_types=np.array(columns.texts(rows, "question_type"), dtype=np.str_),
             reference=reference,
             predicted=predicted,
             probabilities=columns.probability_matrix(rows, "probabilities", num_classes),
             texts=TextPairs.of_table(rows),
         )
 
-    def of_type(self, question_type: str) -> "HeadRows":
-        """Gives the rows of one question type."""
-        chosen = self.question_types == question_type
+    def chosen(self, chosen: npt.NDArray[np.bool_]) -> "HeadRows":
+        """Gives some of the rows, `[N]` True for those."""
         return replace(
             self,
+            rows=self.rows[chosen],
             patients=self.patients[chosen],
-            question_types=self.question_types[chosen],
             reference=self.reference[chosen],
             predicted=self.predicted[chosen],
             probabilities=self.probabilities[chosen],
@@ -140,9 +146,7 @@ def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
         raise ArtifactError(
             "the prediction table has no rows of the model", expected=f"condition {MODEL}", found=str(names)
         )
-    parts = {
-        name: table.filter(pc.field("condition") == name).sort_by(key).combine_chunks() for name in names
-    }
+    parts = {name: _part(table, name, key) for name in names}
     keys = {name: columns.numbers(part, key) for name, part in parts.items()}
     if len(np.unique(keys[MODEL])) != len(keys[MODEL]):
         raise ArtifactError(f"the prediction table holds a {key} twice for one condition")
@@ -156,6 +160,16 @@ def tables_of_conditions(table: pa.Table, key: str) -> dict[str, pa.Table]:
             next_step="make the predictions of all conditions in one run of `cxrkit evaluate`",
         )
     return parts
+
+
+def _part(table: pa.Table, condition: str, key: str) -> pa.Table:
+    """Gives the rows of a condition in order, without a copy where they lie so already."""
+    places = np.flatnonzero(pc.equal(table.column("condition"), pa.scalar(condition)).to_numpy())
+    part = table.slice(places[0], len(places))
+    if places[-1] - places[0] >= len(places):
+        part = table.take(places)
+    ordered = (np.diff(columns.numbers(part, key).astype(np.int64)) > 0).all()
+    return part if ordered else part.sort_by(key).combine_chunks()
 
 
 def _require_known_conditions(names: list[str]) -> None:

@@ -21,6 +21,8 @@ CONTROLS = ("blank_image", "shuffled_image", "question_only", "majority")
 SOURCES = ("oracle", "predicted", "anatomy", "none")
 N_RESAMPLES = 1000
 SEED = 0
+# Below so many patients a figure is flagged: its interval says little.
+FEW_PATIENTS = 30
 
 
 @dataclass(frozen=True)
@@ -32,32 +34,31 @@ class Basis:
         condition: the model or a control.
         n: number of questions or studies.
         n_patients: number of patients among them.
-        question_type: the one type it is restricted to, if any.
         finding: the one finding it is about, if any.
         region: the one region it is about, if any.
+        stratum: by what the rows were told apart, such as `view`; None for all rows.
+        group: which of them these are, such as `PA`.
     """
 
     head: str
     condition: str
     n: int
     n_patients: int
-    question_type: str | None = None
     finding: str | None = None
     region: str | None = None
+    stratum: str | None = None
+    group: str | None = None
 
     @classmethod
-    def of_rows(
-        cls, head: str, condition: str, patients: IntArray, question_type: str | None = None
-    ) -> "Basis":
+    def of_rows(cls, head: str, condition: str, patients: IntArray) -> "Basis":
         """Counts rows and patients.
 
         Args:
             head: whose answers.
             condition: the model or a control.
             patients: `[N]` patient of each row.
-            question_type: the one type the rows are of, if any.
         """
-        return cls(head, condition, len(patients), len(np.unique(patients)), question_type)
+        return cls(head, condition, len(patients), len(np.unique(patients)))
 
     def about_rows(self, patients: IntArray) -> "Basis":
         """Gives the same for fewer rows, `[N]` patients of which are given."""
@@ -92,9 +93,10 @@ class Measured:
             "definition_id": DEFINITIONS[self.name].definition_id,
             "head": self.basis.head,
             "condition": self.basis.condition,
-            "question_type": self.basis.question_type,
             "finding": self.basis.finding,
             "region": self.basis.region,
+            "stratum": self.basis.stratum,
+            "group": self.basis.group,
             "value": json_number(self.bootstrap.value),
             "undefined_reason": self.undefined_reason,
             "interval": json_interval(interval),
@@ -103,6 +105,7 @@ class Measured:
             "n_positive": self.n_positive,
             "n_classes": self.n_classes,
             "n_patients": self.basis.n_patients,
+            "few_patients": self.basis.n_patients < FEW_PATIENTS,
         }
 
 

@@ -22,6 +22,7 @@ from cxrkit.evaluation.findings_page import add_findings
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.evaluation.plots import binary_figures, headline_figure, severity_figure
+from cxrkit.evaluation.strata_page import add_strata
 from cxrkit.reporting import Page, format_count, format_signed
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
@@ -57,9 +58,9 @@ def add_evaluation(
         _add_heads(page, report, predictions)
         _add_graph(page, report)
         add_explanations(page, report, predictions)
-        _add_types(page, report)
     else:
         add_findings(page, report, predictions)
+    add_strata(page, report)
     if films is not None:
         _add_gallery(page, report, predictions, films)
 
@@ -144,15 +145,6 @@ def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> 
         )
     for figure, caption in (*binary_figures(predictions), severity_figure(predictions)):
         page.figure(figure, caption)
-
-
-def _add_types(page: Page, report: Mapping[str, Any]) -> None:
-    page.section("Answers by question type")
-    rows = []
-    for question_type in dict.fromkeys(entry["question_type"] for entry in report["per_question_type"]):
-        lines = [entry for entry in report["per_question_type"] if entry["question_type"] == question_type]
-        rows += [(question_type, *row) for row in _condition_rows(lines)]
-    page.table(("question type", "metric", *map(_words, _CONDITIONS), "n", "patients"), rows)
 
 
 def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup) -> None:

@@ -1,5 +1,6 @@
 """From a prediction table to the files of `evaluation_results/`; needs no model and no images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cxrkit.evaluation.predictions import (
     write_predictions,
 )
 from cxrkit.evaluation.report import REPORT_FILE, write_report
+from cxrkit.evaluation.strata import read_patients, with_patients
 from cxrkit.evaluation.vqa_scores import score_vqa
 
 PDF_FILE = "report.pdf"
@@ -78,6 +80,7 @@ def publish_scores(
     films: FilmLookup | None = None,
     *,
     n_resamples: int = N_RESAMPLES,
+    patient_tables: Sequence[Path] = (),
 ) -> EvaluationResult:
     """Computes report and page from a prediction file alone.
 
@@ -88,11 +91,16 @@ def publish_scores(
         output_dir: where report and page go; made when missing.
         films: where example films come from; no gallery when None.
         n_resamples: resamples of patients for the intervals.
+        patient_tables: files that tell sex, age or race; see `strata.read_patients`.
 
     Raises:
+        DataLayoutError: a table of patients is not usable.
         ArtifactError: a file is missing, damaged, or no whole prediction table.
     """
     stored = read_predictions(predictions_path)
+    if patient_tables:
+        subjects = [int(subject) for subject in stored.column("subject_id").to_numpy()]
+        stored = with_patients(stored, read_patients(patient_tables, subjects))
     graphs_path = predictions_path.with_name(GRAPHS_FILE)
     is_vqa = read_metadata(stored)["task"] == "vqa"
     if is_vqa:

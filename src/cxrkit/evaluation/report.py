@@ -9,7 +9,7 @@ from cxrkit.errors import ArtifactError
 from cxrkit.reporting import write_atomically
 from cxrkit.version import __version__
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 REPORT_FILE = "evaluation_report.json"
 
 
@@ -38,7 +38,7 @@ def new_report(metadata: Mapping[str, Any]) -> dict[str, Any]:
         "evidence": [],
         "metrics": [],
         "differences": [],
-        "per_question_type": [],
+        "strata": [],
         "definitions": {},
         "manifest": metadata.get("manifest"),
         "notes": [],

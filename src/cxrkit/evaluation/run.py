@@ -13,6 +13,7 @@ from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.ownership import require_free
 from cxrkit.evaluation.publish import EvaluationResult, publish_evaluation
 from cxrkit.evaluation.report import REPORT_FILE
+from cxrkit.evaluation.strata import PatientTables, read_patients, with_patients
 from cxrkit.evaluation.workspace_films import workspace_films
 from cxrkit.inference.classification import predict_classifier
 from cxrkit.inference.questions import predict_vqa
@@ -34,6 +35,7 @@ def evaluate_vqa(
     compute_attention: bool = False,
     bertscore_model: str | None = None,
     explanation_questions: int = 0,
+    patient_tables: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -47,11 +49,13 @@ def evaluate_vqa(
         compute_attention: keep what the answers attended to in the predictions.
         bertscore_model: local folder or name of a model for BERTScore; None computes none.
         explanation_questions: how many answers are explained; see `inference.perturbation`.
+        patient_tables: files that tell sex, age or race of the patients; see `strata.read_patients`.
         progress: called with (stage, done, total).
 
     Raises:
         CxrkitError: the model, the workspace or the predictions are not usable.
     """
+    patients = _patients(settings, patient_tables)
     scorer = None if bertscore_model is None else open_scorer(bertscore_model)
     predictions = predict_vqa(
         model_path,
@@ -65,6 +69,8 @@ def evaluate_vqa(
     answers = predictions.answers
     if scorer is not None:
         answers = with_bertscore(answers, scorer, str(bertscore_model), progress=progress)
+    if patients is not None:
+        answers = with_patients(answers, patients)
     return publish_evaluation(answers, output_dir, _films(settings), predictions.graphs)
 
 
@@ -74,11 +80,22 @@ def evaluate_classifier(
     *,
     split: str = "test",
     output_dir: Path,
+    patient_tables: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a 14-label classifier and its controls on one split; arguments as for `evaluate_vqa`."""
+    patients = _patients(settings, patient_tables)
     predictions = predict_classifier(model_path, settings, split=split, progress=progress)
+    if patients is not None:
+        predictions = with_patients(predictions, patients)
     return publish_evaluation(predictions, output_dir, _films(settings))
+
+
+def _patients(settings: Settings, tables: Sequence[Path]) -> PatientTables | None:
+    """Reads tables of patients before the model runs, so that a wrong one costs nothing."""
+    if not tables:
+        return None
+    return read_patients(tables, Index.open(settings.data.workspace).column("studies", "subject_id").tolist())
 
 
 def evaluate_model(
@@ -92,6 +109,7 @@ def evaluate_model(
     bertscore_model: str | None = None,
     overwrite: bool = False,
     explanation_questions: int = 0,
+    patient_tables: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
@@ -118,9 +136,17 @@ def evaluate_model(
             compute_attention=compute_attention,
             explanation_questions=explanation_questions,
             bertscore_model=bertscore_model,
+            patient_tables=patient_tables,
             progress=progress,
         )
-    return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
+    return evaluate_classifier(
+        model_path,
+        settings,
+        split=split,
+        output_dir=output_dir,
+        patient_tables=patient_tables,
+        progress=progress,
+    )
 
 
 def _require_of_classifier(

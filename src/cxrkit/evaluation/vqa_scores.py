@@ -16,8 +16,13 @@ from cxrkit.evaluation.explanation_scores import (
     measure_explanations,
 )
 from cxrkit.evaluation.graph_scores import measure_graphs
-from cxrkit.evaluation.grounding_metrics import grounding_notes, measure_grounding, measure_node_scores
-from cxrkit.evaluation.head_metrics import measure_head, measure_types
+from cxrkit.evaluation.grounding_metrics import (
+    GroundedRows,
+    grounding_notes,
+    measure_grounding,
+    measure_node_scores,
+)
+from cxrkit.evaluation.head_metrics import measure_head
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows, require_known_heads, tables_of_conditions
 from cxrkit.evaluation.measured import (
     CONTROLS,
@@ -30,8 +35,9 @@ from cxrkit.evaluation.measured import (
 )
 from cxrkit.evaluation.predictions import conform, read_metadata
 from cxrkit.evaluation.report import new_report
+from cxrkit.evaluation.strata import groups_of_questions, measure_boxes_by_group, measure_groups
 from cxrkit.metrics.statistics import PatientResamples
-from cxrkit.vocabulary import ANSWER_HEADS, QUESTION_TYPE_NAMES
+from cxrkit.vocabulary import ANSWER_HEADS
 
 _CONDITIONS_WITHOUT_BOXES = frozenset({"majority", "question_only"})
 
@@ -58,7 +64,7 @@ def score_vqa(
     parts = tables_of_conditions(table, "question_row")
     patients = parts[MODEL].column("subject_id").to_numpy()
     resamples = PatientResamples.draw(patients, n_resamples, np.random.default_rng(SEED))
-    measured, per_type = _measure_conditions(parts, metadata, resamples)
+    measured, of_groups = _measure_conditions(parts, metadata, resamples)
     explanations = Explanations.of_table(parts[MODEL])
     measured += measure_explanations(explanations, resamples)
     measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
@@ -73,7 +79,7 @@ def score_vqa(
         "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": [*differences(measured), *explanation_differences(measured)],
-        "per_question_type": [entry.to_entry() for entry in per_type],
+        "strata": [entry.to_entry() for entry in of_groups],
         "notes": [*_notes(measured, metadata, parts[MODEL]), *explanation_notes(explanations)],
     }
     return report | {"evidence": evidence(report)}
@@ -102,20 +108,26 @@ def differences(measured: list[Measured]) -> list[dict[str, Any]]:
 def _measure_conditions(
     parts: dict[str, pa.Table], metadata: dict[str, Any], resamples: PatientResamples
 ) -> tuple[list[Measured], list[Measured]]:
+    """Gives the figures of all questions, and those of their groups."""
     measured: list[Measured] = []
-    per_type: list[Measured] = []
+    of_groups: list[Measured] = []
     calibration = saved_calibration(metadata)
+    # All conditions hold the same questions in the same order.
+    groups = groups_of_questions(parts[MODEL])
     for condition, part in parts.items():
         for head in ANSWER_HEADS:
             rows = HeadRows.of_table(part, head, condition)
             measured += measure_head(rows, resamples, calibration)
-            per_type += measure_types(rows, QUESTION_TYPE_NAMES, resamples)
+            of_groups += measure_groups(rows, groups, resamples)
         source = condition if condition in SOURCES else metadata.get("graph_source")
         predicts_boxes = condition not in _CONDITIONS_WITHOUT_BOXES and source != "none"
         boxes = BoxRows.of_table(part, condition)
-        measured += measure_grounding(boxes, resamples, predicts_boxes=predicts_boxes)
+        grounded = GroundedRows.where_predicted(boxes, predicts_boxes=predicts_boxes)
+        measured += measure_grounding(boxes, grounded, resamples)
         measured += measure_node_scores(part, condition, resamples, predicts_boxes=predicts_boxes)
-    return measured, per_type
+        if grounded is not None:
+            of_groups += measure_boxes_by_group(grounded, groups, resamples)
+    return measured, of_groups
 
 
 def _notes(measured: list[Measured], metadata: dict[str, Any], model: pa.Table) -> list[str]:

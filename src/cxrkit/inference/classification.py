@@ -106,12 +106,13 @@ def _add_studies(
 ) -> None:
     rows, count = scores.study_rows, len(scores.study_rows)
     has_radiologist = index.column("studies", "has_radiologist")[rows].astype(bool)
-    dicom_id = index.images.column("dicom_id")
+    dicom_id, view = index.images.column("dicom_id"), index.images.column("view_position")
     columns["condition"] += [condition] * count
     columns["split"] += [split] * count
     for name in ("subject_id", "study_id"):
         columns[name] += index.column("studies", name)[rows].tolist()
     columns["dicom_ids"] += [[dicom_id[int(row)].as_py() for row in films] for films in scores.films]
+    columns["views"] += [[view[int(row)].as_py() or "" for row in films] for films in scores.films]
     columns["labels"] += scores.labels.tolist()
     columns["has_radiologist_labels"] += has_radiologist.tolist()
     columns["radiologist_labels"] += index.column("studies", "radiologist")[rows].tolist()

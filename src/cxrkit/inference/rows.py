@@ -97,6 +97,8 @@ class PredictionRows:
             "study_id": int(index.column("images", "study_id")[image_row]),
             "dicom_id": index.images.column("dicom_id")[image_row].as_py(),
             "rating": int(index.column("questions", "rating")[row]),
+            "polarity": int(index.column("questions", "polarity")[row]),
+            "view": index.images.column("view_position")[image_row].as_py() or "",
             "boxes_reference": boxes,
             "has_boxes_reference": known,
             **{

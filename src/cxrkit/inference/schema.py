@@ -11,7 +11,7 @@ from cxrkit.vocabulary import FINDINGS, REGIONS
 
 Task: TypeAlias = Literal["vqa", "classify", "vqa_graph"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 METADATA_KEY = b"cxrkit"
 
 _BOXES: pa.DataType = pa.list_(pa.list_(pa.float32()))
@@ -26,6 +26,8 @@ _VQA_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("question_type", pa.string()),
     ("head", pa.string()),
     ("rating", pa.int8()),
+    ("polarity", pa.int8()),
+    ("view", pa.string()),
     ("question", pa.string()),
     ("answer_reference", pa.string()),
     ("answer_predicted", pa.string()),
@@ -45,6 +47,7 @@ _CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("study_id", pa.int32()),
     ("split", pa.string()),
     ("dicom_ids", pa.list_(pa.string())),
+    ("views", pa.list_(pa.string())),
     ("labels", _PER_FINDING),
     ("has_radiologist_labels", pa.bool_()),
     ("radiologist_labels", _PER_FINDING),

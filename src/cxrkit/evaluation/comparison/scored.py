@@ -10,7 +10,7 @@ from cxrkit.evaluation.classification_scores import study_rows
 from cxrkit.evaluation.comparison.runs import Run
 from cxrkit.evaluation.definitions import CLASSIFIER, GROUNDING, HEADLINE_METRICS
 from cxrkit.evaluation.finding_metrics import StudyRows, measure_findings
-from cxrkit.evaluation.grounding_metrics import measure_grounding
+from cxrkit.evaluation.grounding_metrics import GroundedRows, measure_grounding
 from cxrkit.evaluation.head_metrics import measure_head
 from cxrkit.evaluation.head_rows import BoxRows, HeadRows
 from cxrkit.evaluation.measured import MODEL, Measured
@@ -87,7 +87,8 @@ def _score_vqa(run: Run, resamples: PatientResamples) -> ScoredRun:
             ranked[head.value, "auroc", None] = RankedScores(rows.reference[:, 1], rows.probabilities[:, 1])
     predicts = run.metadata.get("graph_source") != "none"
     boxes = BoxRows.of_table(run.table, MODEL)
-    measured += measure_grounding(boxes, resamples, predicts_boxes=predicts)
+    grounded = GroundedRows.where_predicted(boxes, predicts_boxes=predicts)
+    measured += measure_grounding(boxes, grounded, resamples)
     heads = [*(head.value for head in ANSWER_HEADS), GROUNDING]
     wanted = {(head, name) for head in heads for name in HEADLINE_METRICS[head]} | set(right)
     return ScoredRun(run.name, _chosen(measured, wanted), right, ranked)

@@ -10,7 +10,7 @@ from cxrkit.evaluation.definitions.explanations import EXPLANATION_CONTROLS, EXP
 from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
 from cxrkit.evaluation.definitions.heads import CLASSIFIER, EXPLANATION, GROUNDING, RADIOLOGIST, SCENE_GRAPH
 from cxrkit.evaluation.definitions.scene_graph import SCENE_GRAPH_METRICS
-from cxrkit.evaluation.definitions.shown import HEADLINE_METRICS, TYPE_METRICS
+from cxrkit.evaluation.definitions.shown import GROUP_METRICS, HEADLINE_METRICS
 from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
 
 __all__ = [
@@ -20,11 +20,11 @@ __all__ = [
     "EXPLANATION",
     "EXPLANATION_CONTROLS",
     "GROUNDING",
+    "GROUP_METRICS",
     "HEADLINE_METRICS",
     "MIN_POSITIVE_STUDIES",
     "RADIOLOGIST",
     "SCENE_GRAPH",
-    "TYPE_METRICS",
     "Definition",
     "describe_definitions",
 ]
