@@ -80,7 +80,8 @@ def _answers(questions=1, head="binary", classes=(1,), supporting=(NODE,), condi
         {
             "condition": condition, "question_row": number, "subject_id": number // 2, "study_id": number,
             "dicom_id": "film", "question_id": str(number), "question_type": "D02_has_finding", "head": head,
-            "rating": 5, "question": "Edema?", "answer_reference": "Yes.", "answer_predicted": "Yes.",
+            "rating": 5, "polarity": 1, "view": "PA", "question": "Edema?",
+            "answer_reference": "Yes.", "answer_predicted": "Yes.",
             "classes_reference": [1], "classes_predicted": list(classes), "probabilities": [0.1, 0.9],
             "boxes_reference": [], "has_boxes_reference": False, "boxes_predicted": [], "box_scores": [],
             "node_scores": [0.0] * len(REGIONS), "nodes_reference": list(supporting),

@@ -83,6 +83,10 @@ def evaluate(
             help="How many answers to explain (500), drawn by training.seed, one per patient before two.",
         ),
     ] = None,
+    skip_consistency: Annotated[
+        bool,
+        typer.Option("--skip_consistency", help="Do not ask what must agree (normal, abnormal, mirrored)."),
+    ] = False,
     patients: PatientTables = None,
     assignments: Assignments = None,
 ) -> None:
@@ -114,6 +118,7 @@ def evaluate(
             overwrite=overwrite,
             explanation_questions=explained,
             patient_tables=patients or (),
+            ask_consistency=not skip_consistency,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")

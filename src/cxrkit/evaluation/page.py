@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cxrkit.evaluation.consistency_page import add_consistency
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
 from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.evidence import (
@@ -57,6 +58,7 @@ def add_evaluation(
         _add_evidence(page, report)
         _add_heads(page, report, predictions)
         _add_graph(page, report)
+        add_consistency(page, report)
         add_explanations(page, report, predictions)
     else:
         add_findings(page, report, predictions)

@@ -19,6 +19,7 @@ from cxrkit.reporting import write_atomically
 
 PREDICTIONS_FILE = "predictions.parquet"
 GRAPHS_FILE = "graph_predictions.parquet"
+CONSISTENCY_FILE = "consistency_predictions.parquet"
 
 
 def read_metadata(table: pa.Table) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cxrkit.evaluation.headline import headline_table, headline_warning
 from cxrkit.evaluation.measured import N_RESAMPLES
 from cxrkit.evaluation.page import PAGE_FILE, write_page
 from cxrkit.evaluation.predictions import (
+    CONSISTENCY_FILE,
     GRAPHS_FILE,
     PREDICTIONS_FILE,
     read_metadata,
@@ -22,6 +23,7 @@ from cxrkit.evaluation.predictions import (
 from cxrkit.evaluation.report import REPORT_FILE, write_report
 from cxrkit.evaluation.strata import read_patients, with_patients
 from cxrkit.evaluation.vqa_scores import score_vqa
+from cxrkit.inference.schema import Task
 
 PDF_FILE = "report.pdf"
 
@@ -50,7 +52,11 @@ class EvaluationResult:
 
 
 def publish_evaluation(
-    predictions: pa.Table, output_dir: Path, films: FilmLookup | None = None, graphs: pa.Table | None = None
+    predictions: pa.Table,
+    output_dir: Path,
+    films: FilmLookup | None = None,
+    graphs: pa.Table | None = None,
+    consistency: pa.Table | None = None,
 ) -> EvaluationResult:
     """Writes predictions, report and page into a folder.
 
@@ -61,16 +67,18 @@ def publish_evaluation(
         output_dir: the folder; made when missing, older files are replaced.
         films: where example films come from; no gallery when None.
         graphs: the predicted scene graphs of the same films, if there are any.
+        consistency: answers that must agree with each other, if they were asked.
 
     Raises:
         ArtifactError: the table is not a whole prediction table.
     """
     # An older report must never stand beside newer predictions when this run breaks off.
-    for name in (REPORT_FILE, PAGE_FILE, PDF_FILE, GRAPHS_FILE):
+    for name in (REPORT_FILE, PAGE_FILE, PDF_FILE, GRAPHS_FILE, CONSISTENCY_FILE):
         (output_dir / name).unlink(missing_ok=True)
     write_predictions(predictions, output_dir / PREDICTIONS_FILE)
-    if graphs is not None:
-        write_predictions(graphs, output_dir / GRAPHS_FILE)
+    for table, name in ((graphs, GRAPHS_FILE), (consistency, CONSISTENCY_FILE)):
+        if table is not None:
+            write_predictions(table, output_dir / name)
     return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films)
 
 
@@ -84,7 +92,7 @@ def publish_scores(
 ) -> EvaluationResult:
     """Computes report and page from a prediction file alone.
 
-    The predicted scene graphs are taken from the file beside it, where there is one.
+    Predicted scene graphs and consistency answers are taken from the files beside it, where there are any.
 
     Args:
         predictions_path: `predictions.parquet`.
@@ -101,11 +109,11 @@ def publish_scores(
     if patient_tables:
         subjects = [int(subject) for subject in stored.column("subject_id").to_numpy()]
         stored = with_patients(stored, read_patients(patient_tables, subjects))
-    graphs_path = predictions_path.with_name(GRAPHS_FILE)
     is_vqa = read_metadata(stored)["task"] == "vqa"
     if is_vqa:
-        graphs = read_predictions(graphs_path, "vqa_graph") if graphs_path.exists() else None
-        report = score_vqa(stored, graphs, n_resamples=n_resamples)
+        graphs = _beside(predictions_path, GRAPHS_FILE, "vqa_graph")
+        consistency = _beside(predictions_path, CONSISTENCY_FILE, "vqa_consistency")
+        report = score_vqa(stored, graphs, consistency, n_resamples=n_resamples)
     else:
         report = score_classification(stored, n_resamples=n_resamples)
     report_path, html_path = output_dir / REPORT_FILE, output_dir / PAGE_FILE
@@ -120,3 +128,8 @@ def publish_scores(
         headline_warning(report),
         () if is_vqa else tuple(report["notes"]),
     )
+
+
+def _beside(predictions_path: Path, name: str, task: Task) -> pa.Table | None:
+    path = predictions_path.with_name(name)
+    return read_predictions(path, task) if path.exists() else None

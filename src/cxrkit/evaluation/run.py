@@ -36,6 +36,7 @@ def evaluate_vqa(
     bertscore_model: str | None = None,
     explanation_questions: int = 0,
     patient_tables: Sequence[Path] = (),
+    ask_consistency: bool = True,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -49,6 +50,7 @@ def evaluate_vqa(
         compute_attention: keep what the answers attended to in the predictions.
         bertscore_model: local folder or name of a model for BERTScore; None computes none.
         explanation_questions: how many answers are explained; see `inference.perturbation`.
+        ask_consistency: also ask what must agree; see `inference.consistency`.
         patient_tables: files that tell sex, age or race of the patients; see `strata.read_patients`.
         progress: called with (stage, done, total).
 
@@ -64,6 +66,7 @@ def evaluate_vqa(
         protocols=protocols,
         compute_attention=compute_attention,
         explanation_questions=explanation_questions,
+        ask_consistency=ask_consistency,
         progress=progress,
     )
     answers = predictions.answers
@@ -71,7 +74,9 @@ def evaluate_vqa(
         answers = with_bertscore(answers, scorer, str(bertscore_model), progress=progress)
     if patients is not None:
         answers = with_patients(answers, patients)
-    return publish_evaluation(answers, output_dir, _films(settings), predictions.graphs)
+    return publish_evaluation(
+        answers, output_dir, _films(settings), predictions.graphs, predictions.consistency
+    )
 
 
 def evaluate_classifier(
@@ -110,6 +115,7 @@ def evaluate_model(
     overwrite: bool = False,
     explanation_questions: int = 0,
     patient_tables: Sequence[Path] = (),
+    ask_consistency: bool = True,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
@@ -137,6 +143,7 @@ def evaluate_model(
             explanation_questions=explanation_questions,
             bertscore_model=bertscore_model,
             patient_tables=patient_tables,
+            ask_consistency=ask_consistency,
             progress=progress,
         )
     return evaluate_classifier(

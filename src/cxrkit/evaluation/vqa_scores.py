@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from cxrkit.evaluation.confidence_metrics import saved_calibration
+from cxrkit.evaluation.consistency_scores import measure_consistency
 from cxrkit.evaluation.content_hash import content_hash, hash_of_ids
 from cxrkit.evaluation.definitions import GROUNDING, HEADLINE_METRICS, describe_definitions
 from cxrkit.evaluation.evidence import evidence
@@ -43,13 +44,18 @@ _CONDITIONS_WITHOUT_BOXES = frozenset({"majority", "question_only"})
 
 
 def score_vqa(
-    predictions: pa.Table, graphs: pa.Table | None = None, *, n_resamples: int = N_RESAMPLES
+    predictions: pa.Table,
+    graphs: pa.Table | None = None,
+    consistency: pa.Table | None = None,
+    *,
+    n_resamples: int = N_RESAMPLES,
 ) -> dict[str, Any]:
     """Scores a table of VQA predictions, per head and condition, with intervals and differences.
 
     Args:
         predictions: the columns of `VQA_SCHEMA` and the metadata key `cxrkit`.
         graphs: the predicted scene graphs of the same films; None leaves their scores out.
+        consistency: answers that must agree with each other; None leaves their scores out.
         n_resamples: resamples of patients for the intervals.
 
     Returns:
@@ -68,6 +74,7 @@ def score_vqa(
     explanations = Explanations.of_table(parts[MODEL])
     measured += measure_explanations(explanations, resamples)
     measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
+    measured += measure_consistency(consistency, resamples)
     report = new_report(metadata) | {
         "conditions": list(parts),
         "n_questions": parts[MODEL].num_rows,

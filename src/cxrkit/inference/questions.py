@@ -18,6 +18,7 @@ from cxrkit.data.films.opener import films_of
 from cxrkit.data.films.source import FilmSource, stack_films
 from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
+from cxrkit.inference.consistency import ConsistencyRows
 from cxrkit.inference.controls import AnswerShares, answer_shares
 from cxrkit.inference.graph_rows import GraphRows
 from cxrkit.inference.manifest import make_manifest
@@ -51,10 +52,12 @@ class VQAPredictions:
         answers: one row per condition and question; the schema's metadata says what it was made from.
         graphs: one row per condition and film with the predicted scene graph beside the data set's; None
             for a model that predicts none.
+        consistency: one row per film with answers that must agree; None where they were not asked.
     """
 
     answers: pa.Table
     graphs: pa.Table | None
+    consistency: pa.Table | None = None
 
 
 def predict_vqa(
@@ -65,6 +68,7 @@ def predict_vqa(
     protocols: Sequence[str] | None = None,
     compute_attention: bool = False,
     explanation_questions: int = 0,
+    ask_consistency: bool = True,
     progress: Progress | None = None,
 ) -> VQAPredictions:
     """Answers every answerable question of a split under each protocol.
@@ -77,6 +81,7 @@ def predict_vqa(
         compute_attention: also store the attention over the visual tokens.
         explanation_questions: how many answers are explained by what they lose when patches of the film and
             nodes of the graph are taken away; these need about 40 films each, and the attention is stored.
+        ask_consistency: also ask what must agree; see `inference.consistency`.
         progress: called with (stage, films done, films).
 
     Raises:
@@ -99,7 +104,9 @@ def predict_vqa(
     # The reference of another vocabulary cannot be put beside the model's entities.
     graphs = GraphRows(index, store, len(config.entities)) if _same_entities(predictor, index) else None
     of_model = {name: protocol for name, protocol in chosen.items() if protocol.shown != "nothing"}
-    _run_model(predictor, films, rows, graphs, of_model, with_attention=with_attention, progress=progress)
+    consistency = ConsistencyRows(predictor, index, config.scene_graph_source) if ask_consistency else None
+    collected = _Collected(rows, graphs, consistency)
+    _run_model(predictor, films, collected, of_model, with_attention=with_attention, progress=progress)
     training = training_films(index, store, settings.data, settings.training.seed).selection
     shares = answer_shares(index, training.parts(index))
     for condition in (name for name, protocol in chosen.items() if protocol.shown == "nothing"):
@@ -130,7 +137,20 @@ def predict_vqa(
             seed=settings.training.seed,
             progress=progress,
         )
-    return VQAPredictions(answers, None if graphs is None else graphs.table(metadata))
+    return VQAPredictions(
+        answers,
+        None if graphs is None else graphs.table(metadata),
+        None if consistency is None else consistency.table(metadata),
+    )
+
+
+@dataclass(frozen=True)
+class _Collected:
+    """What grows as the model goes through the films."""
+
+    rows: PredictionRows
+    graphs: GraphRows | None
+    consistency: ConsistencyRows | None
 
 
 def _feasible(
@@ -175,8 +195,7 @@ def _other_entities(predictor: Predictor, index: Index) -> ArtifactError:
 def _run_model(
     predictor: Predictor,
     films: FilmDataset,
-    rows: PredictionRows,
-    graphs: GraphRows | None,
+    collected: _Collected,
     protocols: dict[str, Protocol],
     *,
     with_attention: bool,
@@ -195,11 +214,7 @@ def _run_model(
         for condition, protocol in protocols.items():
             source = protocol.source or predictor.model.config.scene_graph_source
             # The data set's graph is out of reach of every protocol that does not name it.
-            given = (
-                DataSetGraph(batch["node_boxes"], batch["node_findings"], batch["graph_valid"])
-                if source in _READS_DATA_SETS_GRAPH
-                else None
-            )
+            given = _given_graph(batch, source)
             encoded = predictor.encode(features[protocol.shown], source, given)
             answers = predictor.answer(
                 encoded,
@@ -208,12 +223,22 @@ def _run_model(
                 with_attention=with_attention and condition == MODEL,
             )
             boxes = encoded.node_boxes_xyxy_rel.float().cpu().numpy()
-            rows.add(condition, batch, answers, boxes, encoded.node_mask.cpu().numpy())
-            if graphs is not None and encoded.graph is not None and protocol.shown in ("film", "blank"):
-                graphs.add(condition, batch, encoded.graph)
+            collected.rows.add(condition, batch, answers, boxes, encoded.node_mask.cpu().numpy())
+            shows_own = protocol.shown in ("film", "blank")
+            if collected.graphs is not None and encoded.graph is not None and shows_own:
+                collected.graphs.add(condition, batch, encoded.graph)
+        if collected.consistency is not None:
+            given = _given_graph(batch, predictor.model.config.scene_graph_source)
+            collected.consistency.add(batch, features["film"], given)
         done += len(batch["images"])
         if progress is not None:
             progress(f"answering under {len(protocols)} protocols", done, len(films))
+
+
+def _given_graph(batch: dict[str, Tensor], source: str) -> DataSetGraph | None:
+    if source not in _READS_DATA_SETS_GRAPH:
+        return None
+    return DataSetGraph(batch["node_boxes"], batch["node_findings"], batch["graph_valid"])
 
 
 class _ShownFilms:

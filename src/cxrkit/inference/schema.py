@@ -9,7 +9,7 @@ import pyarrow as pa
 from cxrkit.version import __version__
 from cxrkit.vocabulary import FINDINGS, REGIONS
 
-Task: TypeAlias = Literal["vqa", "classify", "vqa_graph"]
+Task: TypeAlias = Literal["vqa", "classify", "vqa_graph", "vqa_consistency"]
 
 SCHEMA_VERSION = 5
 METADATA_KEY = b"cxrkit"
@@ -55,7 +55,19 @@ _CLASSIFY_COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
 )
 VQA_SCHEMA = pa.schema(_VQA_COLUMNS)
 CLASSIFY_SCHEMA = pa.schema(_CLASSIFY_COLUMNS)
-TASKS: tuple[Task, ...] = ("vqa", "classify", "vqa_graph")
+# Probabilities of yes about the film and its 26 regions; NaN where training questions name no such region.
+_PER_PLACE: pa.DataType = pa.list_(pa.float32(), 1 + len(REGIONS))
+CONSISTENCY_SCHEMA = pa.schema(
+    (
+        ("subject_id", pa.int32()),
+        ("study_id", pa.int32()),
+        ("dicom_id", pa.string()),
+        ("is_abnormal", _PER_PLACE),
+        ("is_normal", _PER_PLACE),
+        ("is_abnormal_mirrored", _PER_PLACE),
+    )
+)
+TASKS: tuple[Task, ...] = ("vqa", "classify", "vqa_graph", "vqa_consistency")
 
 
 def graph_schema(entities: int) -> pa.Schema:
@@ -90,7 +102,9 @@ def schema_of(metadata: Mapping[str, Any]) -> pa.Schema:
     """Gives the columns of the table that some metadata belongs to."""
     if metadata["task"] == "vqa_graph":
         return graph_schema(len(metadata["entities"]))
-    return VQA_SCHEMA if metadata["task"] == "vqa" else CLASSIFY_SCHEMA
+    return {"vqa": VQA_SCHEMA, "classify": CLASSIFY_SCHEMA, "vqa_consistency": CONSISTENCY_SCHEMA}[
+        metadata["task"]
+    ]
 
 
 def with_metadata(table: pa.Table, metadata: Mapping[str, Any]) -> pa.Table:

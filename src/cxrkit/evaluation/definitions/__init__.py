@@ -5,10 +5,18 @@ from collections.abc import Iterable
 from cxrkit.evaluation.definitions.answers import ANSWER_METRICS
 from cxrkit.evaluation.definitions.conditions import CONDITIONS
 from cxrkit.evaluation.definitions.confidence import CONFIDENCE_METRICS
+from cxrkit.evaluation.definitions.consistency import CONSISTENCY_METRICS
 from cxrkit.evaluation.definitions.definition import Definition
 from cxrkit.evaluation.definitions.explanations import EXPLANATION_CONTROLS, EXPLANATION_METRICS
 from cxrkit.evaluation.definitions.findings import FINDING_METRICS, MIN_POSITIVE_STUDIES
-from cxrkit.evaluation.definitions.heads import CLASSIFIER, EXPLANATION, GROUNDING, RADIOLOGIST, SCENE_GRAPH
+from cxrkit.evaluation.definitions.heads import (
+    CLASSIFIER,
+    CONSISTENCY,
+    EXPLANATION,
+    GROUNDING,
+    RADIOLOGIST,
+    SCENE_GRAPH,
+)
 from cxrkit.evaluation.definitions.scene_graph import SCENE_GRAPH_METRICS
 from cxrkit.evaluation.definitions.shown import GROUP_METRICS, HEADLINE_METRICS
 from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
@@ -16,6 +24,7 @@ from cxrkit.evaluation.definitions.spatial import SPATIAL_METRICS
 __all__ = [
     "CLASSIFIER",
     "CONDITIONS",
+    "CONSISTENCY",
     "DEFINITIONS",
     "EXPLANATION",
     "EXPLANATION_CONTROLS",
@@ -38,6 +47,7 @@ DEFINITIONS: dict[str, Definition] = {
         *FINDING_METRICS,
         *CONFIDENCE_METRICS,
         *EXPLANATION_METRICS,
+        *CONSISTENCY_METRICS,
     )
 }
 

@@ -5,3 +5,4 @@ CLASSIFIER = "classifier"
 RADIOLOGIST = "radiologist"  # the classifier against the labels that radiologists gave
 SCENE_GRAPH = "scene_graph"
 EXPLANATION = "explanation"
+CONSISTENCY = "consistency"
