@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_network import ENTITIES, QUESTIONS, build
+from small_network import ENTITIES, QUESTIONS, build, small_config
 
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.nodes import GRAPH_SOURCES, DataSetGraph
@@ -296,3 +296,15 @@ def test_the_default_is_the_documented_model():
     assert counts["questions"] == 107_719_680
     layer = 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768
     assert counts["fusion"] == 6 * layer + 2 * 768
+
+
+def test_a_network_without_film_answers_the_same_whatever_it_is_shown():
+    model = build(small_config(), reads_film=False, scene_graph_source="none")
+    assert not list(model.visual.parameters())
+    first, second = torch.zeros(1, 3, 64, 64), torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        blank, shown = (model.answer(model.encode_image(film), QUESTIONS[:1]) for film in (first, second))
+        seeing = build(small_config(), scene_graph_source="none")
+        dark, bright = (seeing.answer(seeing.encode_image(film), QUESTIONS[:1]) for film in (first, second))
+    assert torch.equal(blank.binary, shown.binary)
+    assert not torch.equal(dark.binary, bright.binary)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cxrkit.cli import (
+    ablate_verb,
     compare_verb,
     config_verbs,
     data_verbs,
@@ -47,6 +48,7 @@ app.add_typer(plan_verbs.app, name="plan")
 app.command("doctor")(doctor_verb.doctor)
 app.command("evaluate")(evaluate_verb.evaluate)
 app.command("score")(score_verb.score)
+app.command("ablate")(ablate_verb.ablate)
 app.command("compare")(compare_verb.compare)
 app.command("transfer")(transfer_verb.transfer)
 app.command("push")(push_verb.push)

@@ -1,7 +1,7 @@
 """`cxrkit train vqa` and `cxrkit train classify`."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from cxrkit.cli.options import collect_overrides, data_overrides, read_hours
 if TYPE_CHECKING:
     from cxrkit.cli.terminal import ProgressBars, Terminal
     from cxrkit.config import Settings, Task
+    from cxrkit.data.index import Index
     from cxrkit.training.run_folder import TrainedRun
 
 # What the analysis of the same data has to be told, of all that a training was told.
@@ -155,14 +156,45 @@ def _train(
 ) -> None:
     from cxrkit.cli.label_policies import settings_of_policies, train_policies
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.cli.workspace import as_prepared, open_workspace, require_pixels, require_source
+    from cxrkit.cli.workspace import as_prepared
     from cxrkit.config import load_settings
 
     settings = load_settings(config, task, overrides)
-    require_source(settings)
     by_policy = None if policies is None else settings_of_policies(policies, config, overrides)
     terminal = open_terminal()
-    check = None if skip_data_check else _analysis_check(settings, _analysis_command(task, config, overrides))
+    index = open_checked(settings, config, overrides, skip_data_check, terminal)
+    if by_policy is None:
+        with terminal.bars() as bars:
+            run = run_training(as_prepared(settings, index), bars)
+        _show_run(run, terminal)
+    else:
+        train_policies({name: as_prepared(each, index) for name, each in by_policy.items()}, terminal)
+
+
+def open_checked(
+    settings: "Settings",
+    config: Path | None,
+    overrides: Mapping[str, object],
+    skip_data_check: bool,
+    terminal: "Terminal",
+) -> "Index":
+    """Opens the data of a training, prepared when missing, and asks its analysis whether it may start.
+
+    Args:
+        settings: resolved.
+        config: the settings file, for the command that makes a missing analysis.
+        overrides: what the command line says, for the same.
+        skip_data_check: ask no analysis.
+        terminal: shows progress.
+
+    Raises:
+        CxrkitError: the data or its analysis do not allow the training.
+    """
+    from cxrkit.cli.workspace import open_workspace, require_pixels, require_source
+
+    require_source(settings)
+    command = _analysis_command(settings.task, config, overrides)
+    check = None if skip_data_check else _analysis_check(settings, command)
     # Preparing the full data takes hours: a report that is missing altogether is told before, not after.
     if check is not None and not (settings.data.analysis_dir / "analysis_report.json").is_file():
         check("")
@@ -171,12 +203,7 @@ def _train(
         require_pixels(index, settings.data.image_size, "data.image_size")
         if check is not None:
             check(index.fingerprint)
-        if by_policy is None:
-            run = _run_training(as_prepared(settings, index), bars)
-    if by_policy is None:
-        _show_run(run, terminal)
-    else:
-        train_policies({name: as_prepared(each, index) for name, each in by_policy.items()}, terminal)
+    return index
 
 
 def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]:
@@ -197,7 +224,7 @@ def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]
     return check
 
 
-def _analysis_command(task: "Task", config: Path | None, overrides: dict[str, object]) -> str:
+def _analysis_command(task: "Task", config: Path | None, overrides: Mapping[str, object]) -> str:
     words = ["python", "analyze_data.py"]
     if config is not None:
         words += ["--config", str(config)]
@@ -211,7 +238,8 @@ def _analysis_command(task: "Task", config: Path | None, overrides: dict[str, ob
     return shlex.join(words)
 
 
-def _run_training(settings: "Settings", bars: "ProgressBars") -> "TrainedRun":
+def run_training(settings: "Settings", bars: "ProgressBars") -> "TrainedRun":
+    """Trains a model of either task."""
     from cxrkit.config import VQASettings
 
     if isinstance(settings, VQASettings):

@@ -9,11 +9,11 @@ import yaml
 from pydantic import ValidationError
 
 from cxrkit.config.describe import Key, keys_of
+from cxrkit.config.layering import Layers, read_layers
 from cxrkit.config.mistakes import describe_mistakes
 from cxrkit.config.overrides import apply_overrides
 from cxrkit.config.settings import SETTINGS_OF_TASK, ClassifySettings, Settings, Task, VQASettings
-from cxrkit.config.yaml_source import SourceText, read_yaml
-from cxrkit.errors import CxrkitError, SettingsError
+from cxrkit.errors import SettingsError
 
 
 @overload
@@ -34,26 +34,25 @@ def load_settings(
     """Loads and validates the settings of a task.
 
     Args:
-        path: a YAML (or JSON) file; None takes the defaults alone.
+        path: a YAML (or JSON) file, which may extend another; None takes the defaults alone.
         task: whose settings; None = as the file's own key `task` says, else `vqa`.
         overrides: dotted key -> value, put over the file; texts are read as YAML.
 
     Raises:
         SettingsError: with a line for every mistake of the file and of the overrides.
     """
-    source = _read_file(Path(path)) if path is not None else SourceText()
+    source = read_layers(Path(path)) if path is not None else Layers()
     if source.mistakes and not source.values:
         raise SettingsError(_source_name(path, overrides), source.mistakes)
     own = source.values.get("task")
     if task is not None and own in SETTINGS_OF_TASK and own != task:
         # Told alone: every key of the other task would be a mistake of its own.
-        mistake = f"task: found {own!r} (line {source.lines['task']}), expected {task}"
+        mistake = f"task: found {own!r} ({source.places['task']}), expected {task}"
         raise SettingsError(_source_name(path, overrides), [mistake])
     model = SETTINGS_OF_TASK[task or _task_of(source.values)]
     keys = {key.path: key for key in keys_of(model)}
     values, unread = apply_overrides(source.values, overrides or {}, keys)
-    places = {name: f"line {line}" for name, line in source.lines.items()}
-    places |= dict.fromkeys(overrides or {}, "command line")
+    places = source.places | dict.fromkeys(overrides or {}, "command line")
     mistakes = [*source.mistakes, *unread]
     try:
         settings = model.model_validate(values)
@@ -98,21 +97,6 @@ def commented_settings(settings: Settings) -> str:
 def _commented(key: Key, name: str, value: Any, indent: str) -> str:
     written = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
     return f"{indent}# {key.meaning}: {key.expected}\n{indent}{name}: {written}"
-
-
-def _read_file(path: Path) -> SourceText:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError(str(path), [f"not a text in UTF-8 (byte {error.start})"]) from error
-    except OSError as error:
-        raise CxrkitError(
-            "the settings file cannot be read",
-            expected="a YAML file such as configs/default_config.yaml",
-            found=f"{path}: {error.strerror}",
-            next_step="check the path after --config",
-        ) from error
-    return read_yaml(text)
 
 
 def _task_of(values: Mapping[str, Any]) -> Task:

@@ -50,6 +50,10 @@ class ModelSettings(Section):
         default="predicted",
         description="where the scene graph comes from; oracle leaks the answer and is labelled so",
     )
+    reads_film: values.Switch = Field(
+        default=True,
+        description="false = the network sees no film, only the question and a given graph (an ablation)",
+    )
     roi_source: values.RoiSource = Field(
         default="roi", description="features of a node: pooled at its box, of the whole film, or both"
     )
@@ -85,6 +89,13 @@ class ModelSettings(Section):
     ] = Field(
         default=128, description="upper limit in tokens; batches are padded to their own longest question"
     )
+
+    @field_validator("reads_film")
+    @classmethod
+    def _graph_without_film_is_given(cls, value: bool, info: ValidationInfo) -> bool:
+        if not value and info.data.get("scene_graph_source") == "predicted":
+            raise ValueError("true, since scene_graph_source predicted predicts the graph from the film")
+        return value
 
     @field_validator("scene_graph_dim")
     @classmethod

@@ -44,6 +44,19 @@ def require_free(output_dir: Path, own: dict[str, Any], *, overwrite: bool) -> N
         )
 
 
+def holds_results_of(output_dir: Path, own: dict[str, Any]) -> bool:
+    """Tells whether a folder holds whole results of this very evaluation.
+
+    Args:
+        output_dir: a folder, which may be missing.
+        own: what is evaluated; keys of a report or its manifest.
+    """
+    earlier = _identity(output_dir / REPORT_FILE)
+    if not earlier or not (output_dir / PREDICTIONS_FILE).is_file():
+        return False
+    return all(earlier.get(key) == value for key, value in own.items())
+
+
 def _identity(path: Path) -> dict[str, Any] | None:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))

@@ -131,7 +131,9 @@ def evaluate_model(
     if not isinstance(settings, VQASettings):
         _require_of_classifier(protocols, explanation_questions, bertscore_model)
     if not overwrite and (output_dir / REPORT_FILE).exists():
-        require_free(output_dir, _identity(model_path, settings, split), overwrite=False)
+        fingerprint = Index.open(settings.data.workspace).fingerprint
+        own = identity_of(model_path, settings.task, split, fingerprint)
+        require_free(output_dir, own, overwrite=False)
     if isinstance(settings, VQASettings):
         return evaluate_vqa(
             model_path,
@@ -173,14 +175,15 @@ def _require_of_classifier(
         raise SettingsError("command line", found)
 
 
-def _identity(model_path: Path, settings: Settings, split: str) -> dict[str, Any]:
+def identity_of(model_path: Path, task: str, split: str, index_fingerprint: str) -> dict[str, Any]:
+    """Gives what tells the results of one evaluation from those of another; see `ownership`."""
     weights = model_path / WEIGHTS_FILE
     return {
-        "task": settings.task,
+        "task": task,
         "split": split,
         # A folder without weights is told when the model is loaded.
         "checkpoint_sha256": file_sha256(weights) if weights.is_file() else None,
-        "index_fingerprint": Index.open(settings.data.workspace).fingerprint,
+        "index_fingerprint": index_fingerprint,
     }
 
 

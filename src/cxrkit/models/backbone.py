@@ -204,6 +204,23 @@ class FeatureMap(nn.Module):
         return result
 
 
+class NoFilm(nn.Module):
+    """Stands in for the backbone of a network that shall not see the film: its feature maps are zeros.
+
+    Args:
+        channels: channels of the map that comes out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.body = nn.Identity()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Gives zeros `[B, C, 1, 1]`, in the type that the rest of the network computes in."""
+        return images.new_zeros(len(images), self.channels, 1, 1)
+
+
 def _average_stem(body: nn.Module) -> None:
     """Turns the sum over the input channels, which timm makes of a pretrained stem, into their mean."""
     stem = next(part for part in body.modules() if isinstance(part, nn.Conv2d))

@@ -142,6 +142,7 @@ class SSGVQAConfig(ModelConfig):
         visual_patches: side of the grid of visual tokens that enters the fusion.
         scene_graph_source: where the nodes come from: `predicted`, `anatomy`, `oracle` or `none`.
         trained_sources: the sources that training showed; the parts that others read were never trained.
+        reads_film: False for a network without visual backbone, whose feature maps are zeros.
         roi_source: features of a node: pooled at its box (`roi`), of the whole film (`global`), or `both`.
         graph_edges: edges of the graph bias the attention among the nodes.
         graph_readings: entity sets with which a question reads the scene graph; 0 leaves this path out.
@@ -176,6 +177,7 @@ class SSGVQAConfig(ModelConfig):
     scene_graph_source: str = "predicted"
     trained_sources: tuple[str, ...] = ("predicted",)
     roi_source: str = "roi"
+    reads_film: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Checks the switches.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
-from cxrkit.models.backbone import FeatureMap, enable_checkpointing, pooled
+from cxrkit.models.backbone import FeatureMap, NoFilm, enable_checkpointing, pooled
 from cxrkit.models.configuration import SSGVQAConfig
 from cxrkit.models.edges import GraphEdges
 from cxrkit.models.fusion import FusionTransformer
@@ -65,8 +65,10 @@ class SSGVQAModel(SavedModel):
         width, channels, entities = config.hidden_size, config.visual_feature_dim, len(config.entities)
         dropouts = (config.hidden_dropout_prob, config.attention_probs_dropout_prob)
         heads = config.num_attention_heads
-        self.visual = FeatureMap(
-            config.visual_backbone, pretrained, channels, config.image_size, config.grey_input
+        self.visual = (
+            FeatureMap(config.visual_backbone, pretrained, channels, config.image_size, config.grey_input)
+            if config.reads_film
+            else NoFilm(channels)
         )
         self.questions = question_encoder or _empty_question_encoder(config)
         self.scene_graph = SceneGraphHead(channels, entities, _heads(channels), dropouts[1])

@@ -163,6 +163,7 @@ def _build_model(settings: VQASettings, index: Index, tokenizer: PreTrainedToken
         scene_graph_source=model.scene_graph_source,
         trained_sources=trained_sources(settings),
         roi_source=model.roi_source,
+        reads_film=model.reads_film,
     )
     return SSGVQAModel(config, pretrained=model.pretrained, question_encoder=questions, tokenizer=tokenizer)
 

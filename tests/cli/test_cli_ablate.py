@@ -1,0 +1,147 @@
+"""`cxrkit ablate` on tiny models: trained, evaluated, compared, gone on with; failures are named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cxrkit.cli import main
+from cxrkit.config import load_settings
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+model: {visual_backbone: resnet10t, pretrained: false, text_encoder: scratch:tiny, visual_feature_dim: 16,
+        visual_patches: 2, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 1,
+        num_attention_heads: 2, sim_layers: 1, max_question_length: 32}
+data: {image_size: 32, quality_grade: B, questions_per_image: 2, max_samples: 8}
+training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 1, gradient_checkpointing: false,
+           dataloader_num_workers: 0, dataloader_pin_memory: false}
+wandb: {enabled: false}
+deepspeed: {enabled: false}
+"""
+
+
+@pytest.fixture
+def call(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(**texts):
+        (tmp_path / "full.yaml").write_text(TINY)
+        for name, text in texts.items():
+            (tmp_path / f"{name}.yaml").write_text(f"extends: full.yaml\n{text}\n")
+        return [f"{name}.yaml" for name in (*texts, "full")]
+
+    return write
+
+
+def test_ablations_are_trained_evaluated_and_compared_and_a_second_call_does_nothing_again(
+    call, files, workspace, tmp_path
+):
+    names = files(
+        text_only="model: {scene_graph_source: none, reads_film: false}",
+        broken="model: {visual_backbone: no_such_network}",
+    )
+    words = ["ablate", "--config", *names, "--workspace", workspace, "--skip_data_check"]
+    code, out, _ = call(*words, "--protocols", "blank_image,majority")
+    assert code == 2
+    assert "failed: broken, in training" in out
+    assert "no_such_network" in out
+    table = (tmp_path / "ablations/ablation.csv").read_text()
+    assert "text_only" in table
+    assert (tmp_path / "ablations/ablation.html").exists()
+    assert (tmp_path / "ablations/ablation.tex").exists()
+    content = json.loads((tmp_path / "ablations/ablation.json").read_text())
+    assert [run["name"] for run in content["runs"]] == ["full", "text_only"]
+    report = json.loads(
+        (tmp_path / "ablations/text_only/evaluation_results/evaluation_report.json").read_text()
+    )
+    values = {
+        entry["condition"]: entry["value"]
+        for entry in report["metrics"]
+        if (entry["head"], entry["name"]) == ("category", "macro_auroc")
+    }
+    # A network that sees no film answers as it does on an empty one.
+    assert values["model"] == values["blank_image"]
+    files_before = {
+        path: path.stat().st_mtime_ns
+        for path in tmp_path.glob("ablations/*/**/*")
+        if path.is_file() and "broken" not in path.parts
+    }
+    (tmp_path / "broken.yaml").write_text("extends: text_only.yaml\ntraining: {seed: 7}\n")
+    code, out, err = call(*words, "--protocols", "blank_image,majority")
+    assert code == 0, err
+    assert "full (1 of 3): trained already" in out
+    assert "text_only (2 of 3): evaluated already" in out
+    assert {path: path.stat().st_mtime_ns for path in files_before} == files_before
+    content = json.loads((tmp_path / "ablations/ablation.json").read_text())
+    assert [run["name"] for run in content["runs"]] == ["full", "text_only", "broken"]
+
+
+def test_a_changed_file_never_passes_for_the_run_that_is_there(call, files, workspace, tmp_path):
+    names = files(no_sim="model: {sim_layers: 0}")
+    words = ["ablate", "--config", *names, "--workspace", workspace, "--skip_data_check",
+             "--protocols", "majority"]  # fmt: skip
+    assert call(*words)[0] == 0
+    (tmp_path / "no_sim.yaml").write_text("extends: full.yaml\nmodel: {sim_layers: 2}\n")
+    code, out, _ = call(*words)
+    assert code == 2
+    assert "failed: no_sim, in training" in out
+    assert "model.sim_layers" in out
+
+
+def test_what_cannot_be_compared_is_refused_before_any_training(call, files, tmp_path):
+    files(other="data: {quality_grade: A}", task="")
+    code, _, err = call("ablate", "--config", "full.yaml")
+    assert (code, "expected two or more" in err) == (2, True)
+    code, _, err = call("ablate", "--config", "full.yaml", "other.yaml", "full.yaml")
+    assert (code, "full is named twice" in err) == (2, True)
+    code, _, err = call("ablate", "--config", "full.yaml", "other.yaml")
+    assert code == 2
+    assert "other: data.quality_grade A, but B in full" in err
+    (tmp_path / "task.yaml").write_text("task: classify\n")
+    code, _, err = call("ablate", "--config", "full.yaml", "task.yaml")
+    assert code == 2
+    assert "task: task classify, but vqa in full" in err
+    assert not (tmp_path / "ablations").exists()
+
+
+def _flat(settings):
+    return {
+        f"{section}.{key}": value
+        for section, part in settings.model_dump().items()
+        if isinstance(part, dict)
+        for key, value in part.items()
+    }
+
+
+def test_each_file_takes_away_what_its_name_says():
+    found = {path.stem: _flat(load_settings(path, "vqa")) for path in ROOT.glob("configs/ablations/*.yaml")}
+    full = found.pop("full")
+    assert full == _flat(load_settings(None, "vqa"))
+    changed = {
+        name: {key: value for key, value in flat.items() if value != full[key]}
+        for name, flat in found.items()
+    }
+    assert changed == {
+        "no_scene_graph": {"model.scene_graph_source": "none"},
+        "global_features_only": {"model.roi_source": "global"},
+        "no_sim": {"model.sim_layers": 0},
+        "no_graph_edges": {"model.graph_edges": False},
+        "no_graph_readings": {"model.graph_readings": 0},
+        "no_chexpert_head": {"training.chexpert_loss_weight": 0.0},
+        "no_grounding_loss": {"training.grounding_loss_weight": 0.0},
+        "text_only": {"model.scene_graph_source": "none", "model.reads_film": False},
+    }
