@@ -178,20 +178,19 @@ def analyze(
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import open_workspace
     from cxrkit.config import load_settings
+    from cxrkit.errors import SettingsError
 
     terminal = open_terminal()
+    # Before anything is prepared, which may take hours.
+    if skip_images and visualize_samples:
+        raise SettingsError("command line", ["--visualize_samples: needs films, which --skip_images skips"])
     named = {**data_overrides(mimic_cxr_path, mimic_qa_path, workspace), "data.analysis_dir": output_dir}
     settings = load_settings(config, task, collect_overrides(named, assignments))
     with terminal.bars() as bars:
         index = open_workspace(settings, bars)
         from cxrkit.analysis import analyze as run_analysis
         from cxrkit.data.films.opener import films_of
-        from cxrkit.errors import SettingsError
 
-        if skip_images and visualize_samples:
-            raise SettingsError(
-                "command line", ["--visualize_samples: needs films, which --skip_images skips"]
-            )
         report = run_analysis(
             index,
             settings.data.analysis_dir,
