@@ -77,8 +77,11 @@ def _boxes(index: Index, films: FilmSource, study: int, row: int) -> list[tuple[
     placed = corners * float(films.scale[row]) + shift
     areas = (placed[:, 2] - placed[:, 0]) * (placed[:, 3] - placed[:, 1])
     order = np.argsort(-areas, kind="stable")
-    known = [place for place in order if nodes[place] >= 0][:_MOST_BOXES]
-    return [(REGIONS[int(nodes[place])], placed[place]) for place in known]
+    # Several names of a graph may stand for one region: its largest box.
+    largest: dict[int, Any] = {}
+    for place in order[nodes[order] >= 0]:
+        largest.setdefault(int(nodes[place]), placed[place])
+    return [(REGIONS[node], box) for node, box in largest.items()][:_MOST_BOXES]
 
 
 def _questions(index: Index, study: int) -> list[tuple[str, str]]:
