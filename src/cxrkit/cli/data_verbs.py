@@ -153,11 +153,17 @@ def analyze(
     ] = None,
     task: Annotated[
         Literal["vqa", "classify"] | None,
-        typer.Option("--task", help="What the data is to be ready for; by default what the file says."),
+        typer.Option(
+            "--task",
+            help="What the data is to be ready for; by default what the settings file, else the data says.",
+        ),
     ] = None,
     skip_images: Annotated[
         bool,
-        typer.Option("--skip_images", help="Leave out what reads the films: exposure, films there twice."),
+        typer.Option(
+            "--skip_images",
+            help="Do not read the films: exposure and films that are there twice stay unknown.",
+        ),
     ] = False,
     visualize_samples: Annotated[
         int,
@@ -165,7 +171,8 @@ def analyze(
             "--visualize_samples",
             min=0,
             max=1000,
-            help="Write so many films with boxes, questions and answers as PNG files. They show patients.",
+            help="Write so many films with boxes, questions and answers as PNG files below samples/ in the "
+            "folder of the report. They show patients.",
         ),
     ] = 0,
     assignments: Assignments = None,
