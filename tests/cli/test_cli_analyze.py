@@ -1,6 +1,7 @@
 """The options of `cxrkit analyze` and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,6 @@ def test_a_file_in_the_place_of_the_folder_is_refused_before_the_films_are_read(
 
 
 def test_damaged_films_are_told_with_what_to_do(analyze, workspace, tmp_path):
-    import shutil
-
     shutil.copytree(workspace, tmp_path / "w")
     shards = [path for path in (tmp_path / "w").rglob("*") if path.is_file() and "index" not in path.parts]
     largest = max(shards, key=lambda path: path.stat().st_size)
