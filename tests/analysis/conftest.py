@@ -22,6 +22,7 @@ class TableIndex:
     answer_boxes: pa.Table
     region_boxes: pa.Table
     observations: pa.Table
+    texts: pa.Table
     workspace: Path
     counts: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = "0123456789abcdef" * 4
@@ -51,6 +52,15 @@ def _labels(matrix: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix.astype(np.float32).ravel()), 14)
 
 
+def _texts(types: np.ndarray, draw: np.random.Generator) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    """Gives texts, and which of them are question and answer; a type has three phrasings."""
+    phrases = [f"Kind {place} of question, asked in way {way}?" for place in range(27) for way in range(3)]
+    answers = ["Yes.", "No.", "It is mild.", "In the left lung."]
+    asked = types * 3 + draw.integers(0, 3, len(types))
+    answered = len(phrases) + draw.integers(0, len(answers), len(types))
+    return _table({"text": ([*phrases, *answers], pa.large_string())}), asked, answered
+
+
 def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int = 0) -> TableIndex:
     """Draws an index in which every study has one frontal film, a graph, and questions of all types."""
     draw = np.random.default_rng(seed)
@@ -66,6 +76,7 @@ def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int
     observations = np.repeat(rows, 5)
     boxes = np.repeat(rows, 26)
     labels = draw.choice([1, 0, -1, np.nan], p=[0.3, 0.3, 0.1, 0.3], size=(studies, 14))
+    texts, asked, answered = _texts(types, draw)
     rejects = folder / "index" / "rejects.csv"
     rejects.parent.mkdir(parents=True, exist_ok=True)
     rejects.write_text("code,kind,subject_id,study_id,dicom_id,question_id,where,detail\n")
@@ -76,6 +87,8 @@ def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int
                 "subject_id": (subject, pa.int32()),
                 "study_row": (rows, pa.int32()),
                 "view": (np.zeros(studies), pa.int8()),
+                "rows": (draw.integers(2000, 3000, studies), pa.int32()),
+                "columns": (draw.integers(2000, 3000, studies), pa.int32()),
             }
         ),
         studies=_table(
@@ -96,6 +109,8 @@ def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int
                 "study_row": (np.repeat(rows, questions), pa.int32()),
                 "question_type": (types, pa.int8()),
                 "rating": (draw.integers(0, 7, count), pa.int8()),
+                "question_text": (asked, pa.int32()),
+                "answer_text": (answered, pa.int32()),
                 "head": (heads, pa.int8()),
                 "polarity": (draw.integers(-1, 2, count), pa.int8()),
                 "binary_target": (np.where(of_head[Head.BINARY], answers % 2, -1), pa.int8()),
@@ -129,6 +144,7 @@ def random_index(folder: Path, studies: int = 60, questions: int = 20, seed: int
                 "from_report": (draw.random(len(observations)) < 0.5, pa.bool_()),
             }
         ),
+        texts=texts,
         workspace=folder,
         counts={"rejects": {}, "unmapped_regions": {}, "unmapped_entities": {}, "yes_no_disagreements": 0},
     )

@@ -41,7 +41,7 @@ def written(draw_index, tmp_path_factory):
     steps = []
     index = draw_index(tmp_path_factory.mktemp("workspace"))
     folder = tmp_path_factory.mktemp("analysis") / "new"
-    report = analyze(index, folder, progress=lambda done, total: steps.append((done, total)))
+    report = analyze(index, folder, progress=lambda *step: steps.append(step))
     return index, report, steps
 
 
@@ -51,7 +51,7 @@ def test_small_healthy_data_is_ready_with_warnings(written):
     assert report.reasons == []
     assert any("only 36 studies in the train split" in words for words in report.warnings)
     assert {entry.name for entry in report.path.parent.iterdir()} == FILES
-    assert steps == [(step, len(steps)) for step in range(1, len(steps) + 1)]
+    assert steps == [("analyzing", step, len(steps)) for step in range(1, len(steps) + 1)]
 
 
 def test_the_file_is_the_report(written):
@@ -61,7 +61,7 @@ def test_the_file_is_the_report(written):
     assert stored == report.data
     assert stored["ready"] is True
     assert stored["index_fingerprint"] == index.fingerprint
-    assert stored["schema_version"] == 1
+    assert stored["schema_version"] == 2
     assert stored["filter"] == {"quality_grade": "A", "minimum_rating": 4, "view_filter": "frontal_only"}
 
 

@@ -108,7 +108,7 @@ def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspac
     code, _, err = call(*train)
     assert code == 2
     assert "DATA ANALYSIS NOT FOUND" in err
-    assert f"python analyze_data.py --config tiny.yaml --workspace {workspace}" in err
+    assert f"cxrkit analyze --config tiny.yaml --workspace {workspace}" in err
     code, out, _ = call(*train, "--skip_data_check", "--disable_wandb")
     assert code == 0
     assert "after 1 update," in out
@@ -148,6 +148,11 @@ def test_training_and_analysis_are_of_the_same_films_and_task(call, workspace, t
     code, _, err = call(*train, "--set", "data.view_filter=all")
     assert code == 2
     assert "for this choice of data" in err
+    code, _, err = call("train", "classify", "--workspace", workspace, "--set", "data.analysis_dir=none")
+    assert code == 2
+    assert f"cxrkit analyze --task classify --workspace {workspace}" in err
+    # Inside the repository, where the script lies, the script is named.
+    (tmp_path / "analyze_data.py").touch()
     code, _, err = call("train", "classify", "--workspace", workspace, "--set", "data.analysis_dir=none")
     assert code == 2
     assert f"python analyze_data.py --task classify --workspace {workspace}" in err

@@ -45,6 +45,14 @@ REJECTS = {
 }
 # Tolerated, but visible in the counts: see the tests below.
 COUNTED = {"missing_dataset_info", "nan_view", "unknown_entity", "unknown_region"}
+# Sound as files and tables: prepare has nothing to say. What they do to scores, `cxrkit analyze` finds;
+# tests/analysis/test_analysis_planted.py.
+SEEN_BY_ANALYSIS = {
+    "duplicate_film_across_splits",
+    "near_duplicate_film_across_splits",
+    "question_tells_answer",
+    "labels_contradict_questions",
+}
 # A study that loses one of several films also drops the boxes on it; one that loses its only film, all of it.
 DEPENDENT = {"box_on_rejected_image", "box_on_unknown_image", "study_without_image"}
 
@@ -77,7 +85,7 @@ def damaged(sound_set, tmp_path):
 
 
 def test_every_defect_is_expected_here():
-    assert set(DEFECTS) == set(ERRORS) | set(REJECTS) | COUNTED
+    assert set(DEFECTS) == set(ERRORS) | set(REJECTS) | COUNTED | SEEN_BY_ANALYSIS
 
 
 def test_the_sound_set_has_no_rejects(sound_summary):
@@ -125,6 +133,14 @@ def test_unknown_region_is_masked_and_counted(damaged, sound_summary):
 def test_unknown_entity_is_counted(damaged, sound_summary):
     counts = prepare(damaged("unknown_entity")).counts
     assert len(set(counts["unmapped_entities"]) - set(sound_summary.counts["unmapped_entities"])) == 1
+
+
+@pytest.mark.parametrize("name", sorted(SEEN_BY_ANALYSIS))
+def test_what_only_the_analysis_sees_is_prepared_without_a_word(damaged, sound_summary, name):
+    summary = prepare(damaged(name))
+    assert set(summary.counts["rejects"]) <= DEPENDENT | {"box_outside_image"}
+    assert summary.counts["questions"] == sound_summary.counts["questions"]
+    assert summary.fingerprint != sound_summary.fingerprint
 
 
 def test_without_vocabularies_the_index_learns_the_names(damaged, sound_summary):

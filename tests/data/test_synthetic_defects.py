@@ -284,6 +284,71 @@ def missing_dataset_info(change: Change) -> None:
     assert change.only("mimic-ext-cxr-qba/metadata/dataset_info.json")[1] is None
 
 
+def given_film(change: Change) -> tuple[bytes, bytes]:
+    """Gives the train film and what now stands in the place of a test film, whose row has its size."""
+    assert [name for name in change.names if not name.endswith(".jpg")] in ([METADATA], [])
+    (path,) = [name for name in change.names if name.endswith(".jpg")]
+    dicom_id = Path(path).stem
+    splits = {row[0]: row[3] for row in table(change.after[SPLIT])}
+    assert splits[dicom_id] == "test"
+    header, *rows = table(change.after[METADATA])
+    (row,) = [row for row in rows if row[0] == dicom_id]
+    film = opened(change.after[path])
+    sides = (row[header.index("Columns")], row[header.index("Rows")])
+    assert sides == (str(film.width), str(film.height))
+    train = {
+        name: data for name, data in change.before.items() if splits.get(Path(name).stem) == "train"
+    }  # fmt: skip
+    return min(train.values(), key=lambda data: _difference(data, change.after[path])), change.after[path]
+
+
+def _difference(first: bytes, second: bytes) -> int:
+    small = [opened(data).resize((16, 16)).tobytes() for data in (first, second)]
+    return sum(abs(one - other) for one, other in zip(*small, strict=True))
+
+
+def duplicate_film_across_splits(change: Change) -> None:
+    source, given = given_film(change)
+    assert given == source
+
+
+def near_duplicate_film_across_splits(change: Change) -> None:
+    source, given = given_film(change)
+    assert given != source
+    before, after = opened(source), opened(given)
+    assert after.size == (round(before.width * 0.9), round(before.height * 0.9))
+    assert _difference(source, given) < 16 * 16 * 10
+
+
+def question_tells_answer(change: Change) -> None:
+    before, after = change.only(QA)
+    assert after is not None
+    old, new = members(before), members(after)
+    assert list(old) == list(new)
+    told = set()
+    for name in old:
+        if not name.endswith(".qa.json"):
+            assert old[name] == new[name]
+            continue
+        records = [json.loads(data) for data in (old[name], new[name])]
+        for first, second in zip(*(record["questions"] for record in records), strict=True):
+            if first["question_type"] == "D02_has_finding":
+                is_positive = first["answers"][0]["positiveness"] == "pos"
+                added = second["question"].removeprefix(first["question"].rstrip("?"))
+                told.add((is_positive, added))
+                second["question"] = first["question"]
+            assert first == second
+    assert told == {(True, " again?"), (False, " at all?")}
+
+
+def labels_contradict_questions(change: Change) -> None:
+    before, after = change.rows(CHEXPERT)
+    place = before[0].index("Pleural Effusion")
+    turned = {"1.0": "0.0", "0.0": "1.0"}
+    expected = [[*row[:place], turned.get(row[place], row[place]), *row[place + 1 :]] for row in before]
+    assert after == expected != before
+
+
 CHECKS: dict[str, Callable[[Change], None]] = {
     check.__name__: check
     for check in (
@@ -294,6 +359,8 @@ CHECKS: dict[str, Callable[[Change], None]] = {
         label_out_of_range, malformed_json, empty_json_member, box_outside_image, unordered_box,
         unknown_question_type, unknown_region, unknown_entity, unknown_rating, question_without_answers,
         duplicate_question_id, study_not_in_metadata, missing_qa_zip, corrupt_zip, missing_dataset_info,
+        duplicate_film_across_splits, near_duplicate_film_across_splits, question_tells_answer,
+        labels_contradict_questions,
     )
 }  # fmt: skip
 

@@ -93,16 +93,17 @@ def film_without_margin(films: FilmSource, row: int) -> npt.NDArray[np.uint8]:
 
 def block_means(film: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.float32]:
     """Gives the means of `side` x `side` nearly equal blocks of a film, `[side, side]`."""
-    height, width = film.shape
-    rows = np.linspace(0, height, side + 1).astype(np.int64)
-    columns = np.linspace(0, width, side + 1).astype(np.int64)
-    sums = np.zeros((height + 1, width + 1), np.float64)
-    np.cumsum(np.cumsum(film, axis=0, dtype=np.float64), axis=1, out=sums[1:, 1:])
-    corners = sums[np.ix_(rows, columns)]
-    blocks = corners[1:, 1:] - corners[:-1, 1:] - corners[1:, :-1] + corners[:-1, :-1]
-    areas = np.maximum(np.outer(np.diff(rows), np.diff(columns)), 1)
-    means: npt.NDArray[np.float32] = (blocks / areas).astype(np.float32)
+    # A film with fewer pixels than blocks lends neighbouring blocks the same pixel.
+    starts, areas = zip(*(_parts(length, side) for length in film.shape), strict=True)
+    sums = np.add.reduceat(np.add.reduceat(film, starts[0], axis=0, dtype=np.uint32), starts[1], axis=1)
+    means: npt.NDArray[np.float32] = (sums / np.outer(*areas)).astype(np.float32)
     return means
+
+
+def _parts(length: int, parts: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Gives where each part of a row of pixels starts and how many pixels it has."""
+    ends = np.linspace(0, length, parts + 1).astype(np.int64)
+    return ends[:-1], np.maximum(np.diff(ends), 1)
 
 
 def _scan_film(scan: FilmScan, row: int, film: npt.NDArray[np.uint8]) -> None:

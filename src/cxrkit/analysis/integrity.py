@@ -55,9 +55,13 @@ def _telling_questions(data: Mapping[str, Any], limits: Thresholds) -> Iterator[
     if telling:
         message = (
             f"{format_quantity(len(telling), 'question type')} whose text alone foretells the answer clearly "
-            f"better than the commonest answer does: {name_some(telling, format_signed)}"
+            f"better than the commonest answer does, in percentage points: {name_some(telling, _points)}"
         )
         yield Remark("warning", "question_gives_answer_away", message, telling, limits.question_only_gain)
+
+
+def _points(gain: float) -> str:
+    return format_signed(100 * gain, 1)
 
 
 def _tells(entry: Mapping[str, Any], limits: Thresholds) -> bool:

@@ -9,6 +9,16 @@ from cxrkit.reporting import Page, format_count, format_number, format_percent, 
 
 Report = Mapping[str, Any]
 _PARTS = ("min", "p5", "median", "p95", "max")
+# Words and decimals of each measure.
+_MEASURES = {
+    "width_px": ("width in pixels", 0),
+    "height_px": ("height in pixels", 0),
+    "megapixels": ("megapixels", 2),
+    "aspect": ("width over height", 2),
+    "mean_grey": ("mean grey level, 0 to 255", 1),
+    "deviation": ("deviation of the grey levels", 1),
+    "range": ("grey levels from 1 % to 99 %", 0),
+}
 _SKIPPED = "The films were not read (--skip_images): exposure and films that are there twice are unknown."
 _WORDS_SHOWN = 20
 
@@ -17,13 +27,12 @@ def add_films(page: Page, data: Report) -> None:
     """Adds sizes, exposure, and films that are in the data twice."""
     films = data["films"]
     page.section("Films", "Sizes are those of the original films; exposure is that of the stored pixels.")
-    measured = {name.replace("_", " "): values for name, values in films["sizes"].items()}
-    if films["exposure"] is not None:
-        measured |= {
-            f"{name.replace('_', ' ')} (0 to 255)": films["exposure"][name]
-            for name in ("mean_grey", "deviation", "range")
-        }
-    rows = [(name, *(_number(values[part]) for part in _PARTS)) for name, values in measured.items()]
+    measures = films["sizes"] | (films["exposure"] or {})
+    rows = [
+        (words, *(_number(measures[name][part], digits) for part in _PARTS))
+        for name, (words, digits) in _MEASURES.items()
+        if name in measures
+    ]
     page.table(("measure", "least", "5 %", "median", "95 %", "most"), rows, "Over films")
     if films["leakage"] is None:
         page.notice(_SKIPPED, "warning")
@@ -69,8 +78,9 @@ def add_leakage(page: Page, data: Report) -> None:
     """Adds how far the question's text alone gets."""
     page.section(
         "What the question alone tells",
-        "A linear classifier of the question's words, fitted on the training questions that take part and "
-        "tested on the other splits, beside the commonest training answer. What it gains needs no film.",
+        "Each text's commonest training answer or, for texts that training hardly has, what a linear "
+        "classifier of the words says; learned on the training questions that take part, tested on the other "
+        "splits, beside the type's commonest training answer. What it gains needs no film.",
     )
     rows = [
         (
@@ -84,16 +94,23 @@ def add_leakage(page: Page, data: Report) -> None:
         for name, entry in data["question_leakage"].items()
         if entry is not None
     ]
-    columns = ("question type", "commonest answer", "question only", "gain [95 %]", "questions", "texts")
+    columns = (
+        "question type",
+        "commonest answer",
+        "question only",
+        "gain in points [95 %]",
+        "questions",
+        "texts",
+    )
     page.table(columns, rows, empty="no type has training and test questions")
     gains = panel_figure(panels.draw_question_gain, data, names=2.1)
-    page.figure(gains, "Types whose text alone beats the commonest answer, in percentage points.")
+    page.figure(gains, "Types whose text alone beats the commonest answer.")
 
 
 def _gain(entry: Report) -> str:
     low_high = entry["gain_interval"]
-    ends = "" if low_high is None else f" [{format_signed(low_high[0])}, {format_signed(low_high[1])}]"
-    return format_signed(entry["gain"]) + ends
+    gain, *ends = (format_signed(100 * value, 1) for value in (entry["gain"], *(low_high or ())))
+    return f"{gain} [{', '.join(ends)}]" if ends else gain
 
 
 def add_conflicts(page: Page, data: Report) -> None:
@@ -114,7 +131,11 @@ def add_conflicts(page: Page, data: Report) -> None:
         )
         for finding, entry in found["by_finding"].items()
     ]
-    rows.append(("all", found["compared"], "", found["conflicts"], format_percent(found["conflict_share"])))
+    extra, missed = (
+        sum(entry[kind] for entry in found["by_finding"].values())
+        for kind in ("present_but_label_0", "absent_but_label_1")
+    )
+    rows.append(("all", found["compared"], extra, missed, format_percent(found["conflict_share"])))
     page.table(("finding", "compared", "present, label 0", "absent, label 1", "contradict"), rows)
 
 
@@ -153,7 +174,5 @@ def add_samples(page: Page, data: Report) -> None:
         page.table(("file", "split", "boxes", "questions shown"), rows)
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return format_number(None)
-    return format_count(round(value)) if value >= 100 else format_number(value, 2)
+def _number(value: float | None, digits: int = 0) -> str:
+    return format_count(round(value)) if value is not None and not digits else format_number(value, digits)

@@ -130,7 +130,8 @@ def draw_exposure(axes: "Axes", data: Report) -> None:
     """Draws the films by their mean grey level; nothing when the films were not read."""
     exposure = data["films"]["exposure"] or {"histogram": {"edges": [0, 255], "films": [0]}}
     histogram = exposure["histogram"]
-    draw_histogram(axes, histogram["films"], histogram["edges"], "Exposure", "mean grey level", "films")
+    title = "Exposure" if data["films"]["exposure"] else "Exposure (films not read)"
+    draw_histogram(axes, histogram["films"], histogram["edges"], title, "mean grey level", "films")
 
 
 def draw_question_lengths(axes: "Axes", data: Report) -> None:
@@ -146,7 +147,9 @@ def draw_answer_lengths(axes: "Axes", data: Report) -> None:
 def _draw_lengths(axes: "Axes", counts: list[int], what: str) -> None:
     longest = max((place for place, count in enumerate(counts) if count), default=0)
     edges = [place - 0.5 for place in range(longest + 2)]
-    draw_histogram(axes, counts[: longest + 1], edges, f"Length of the {what}", "words", what)
+    # The last place counts all that are longer as well.
+    unit = f"words ({longest}: {longest} or more)" if longest == len(counts) - 1 else "words"
+    draw_histogram(axes, counts[: longest + 1], edges, f"Length of the {what}", unit, what)
 
 
 def draw_question_gain(axes: "Axes", data: Report) -> None:
@@ -157,5 +160,5 @@ def draw_question_gain(axes: "Axes", data: Report) -> None:
         if entry is not None and entry["gain"] > 0
     }
     ordered = dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0]))[:12])
-    percent = {name: round(100 * value, 2) for name, value in ordered.items()}
-    draw_horizontal_bars(axes, percent, "Gain of the question alone", "percentage points")
+    unit = "more often right than the commonest answer"
+    draw_horizontal_bars(axes, ordered, "Gain of the question alone", unit, as_percent=True)

@@ -23,11 +23,11 @@ def distribution_figure(data: Mapping[str, Any]) -> Figure:
         data: the analysis report.
     """
     # Margins by hand: the names are known beforehand, and measuring them doubles the time of drawing.
-    figure = Figure(figsize=(17, 17.5))
+    figure = Figure(figsize=(17, 18.5))
     title = "Distributions of the data set"
     figure.suptitle(title, fontsize=15, fontweight="bold", color=INK, x=0.015, y=0.985, ha="left")
     grid = figure.subplots(4, 3, height_ratios=[1.0, 2.1, 1.0, 1.0])
-    figure.subplots_adjust(left=0.13, right=0.985, top=0.945, bottom=0.04, wspace=0.64, hspace=0.3)
+    figure.subplots_adjust(left=0.13, right=0.985, top=0.945, bottom=0.04, wspace=0.64, hspace=0.38)
     for row, drawers in zip(grid, _SHEET, strict=True):
         for axes, draw in zip(row, drawers, strict=True):
             draw(axes, data)

@@ -97,6 +97,8 @@ def analyze(
         OSError: the folder cannot be written.
         ArtifactError: a film cannot be read.
     """
+    # A folder that cannot be is told before minutes of reading, not after.
+    output_dir.mkdir(parents=True, exist_ok=True)
     limits = thresholds or Thresholds()
     steps = _Steps(progress, 12)
     data: dict[str, Any] = {

@@ -77,8 +77,11 @@ def _boxes(index: Index, films: FilmSource, study: int, row: int) -> list[tuple[
     placed = corners * float(films.scale[row]) + shift
     areas = (placed[:, 2] - placed[:, 0]) * (placed[:, 3] - placed[:, 1])
     order = np.argsort(-areas, kind="stable")
-    known = [place for place in order if nodes[place] >= 0][:_MOST_BOXES]
-    return [(REGIONS[int(nodes[place])], placed[place]) for place in known]
+    # Several names of a graph may stand for one region: its largest box.
+    largest: dict[int, Any] = {}
+    for place in order[nodes[order] >= 0]:
+        largest.setdefault(int(nodes[place]), placed[place])
+    return [(REGIONS[node], box) for node, box in largest.items()][:_MOST_BOXES]
 
 
 def _questions(index: Index, study: int) -> list[tuple[str, str]]:
@@ -102,11 +105,12 @@ def _draw(
     figure = Figure(figsize=(11, 6.2))
     axes, words = figure.subplots(1, 2, width_ratios=[1.0, 0.8])
     axes.imshow(film, cmap="gray", vmin=0, vmax=255)
+    spots = _label_spots([box for _, box in boxes], len(film))
     for place, (region, (x1, y1, x2, y2)) in enumerate(boxes):
         color = SERIES[place % len(SERIES)]
         axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=1.4))
         axes.text(
-            x1 + 2, y1 + 2, region, color="white", fontsize=7, va="top",
+            *spots[place], region, color="white", fontsize=7, va="center",
             bbox={"facecolor": color, "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
         )  # fmt: skip
     for side in (axes, words):
@@ -120,3 +124,16 @@ def _draw(
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, color=INK)
     figure.subplots_adjust(left=0.02, right=0.98, top=0.92, bottom=0.02, wspace=0.03)
     return figure
+
+
+def _label_spots(boxes: list[Any], side: int) -> list[tuple[float, float]]:
+    """Gives the left end of each box's label: the first line inside the box, from above, that is free."""
+    line, length = side / 28, side / 4
+    taken: list[tuple[float, float]] = []
+    for x1, y1, _, y2 in boxes:
+        lines = [y1 + line * (step + 0.7) for step in range(max(int((y2 - y1) / line), 1))]
+        free = (
+            y for y in lines if all(abs(y - other) >= line or abs(x1 - x) >= length for x, other in taken)
+        )
+        taken.append((x1 + side / 100, next(free, lines[0])))
+    return taken

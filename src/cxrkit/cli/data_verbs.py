@@ -153,11 +153,17 @@ def analyze(
     ] = None,
     task: Annotated[
         Literal["vqa", "classify"] | None,
-        typer.Option("--task", help="What the data is to be ready for; by default what the file says."),
+        typer.Option(
+            "--task",
+            help="What the data is to be ready for; by default what the settings file, else the data says.",
+        ),
     ] = None,
     skip_images: Annotated[
         bool,
-        typer.Option("--skip_images", help="Leave out what reads the films: exposure, films there twice."),
+        typer.Option(
+            "--skip_images",
+            help="Do not read the films: exposure and films that are there twice stay unknown.",
+        ),
     ] = False,
     visualize_samples: Annotated[
         int,
@@ -165,7 +171,8 @@ def analyze(
             "--visualize_samples",
             min=0,
             max=1000,
-            help="Write so many films with boxes, questions and answers as PNG files. They show patients.",
+            help="Write so many films with boxes, questions and answers as PNG files below samples/ in the "
+            "folder of the report. They show patients.",
         ),
     ] = 0,
     assignments: Assignments = None,
@@ -178,20 +185,19 @@ def analyze(
     from cxrkit.cli.terminal import open_terminal
     from cxrkit.cli.workspace import open_workspace
     from cxrkit.config import load_settings
+    from cxrkit.errors import SettingsError
 
     terminal = open_terminal()
+    # Before anything is prepared, which may take hours.
+    if skip_images and visualize_samples:
+        raise SettingsError("command line", ["--visualize_samples: needs films, which --skip_images skips"])
     named = {**data_overrides(mimic_cxr_path, mimic_qa_path, workspace), "data.analysis_dir": output_dir}
     settings = load_settings(config, task, collect_overrides(named, assignments))
     with terminal.bars() as bars:
         index = open_workspace(settings, bars)
         from cxrkit.analysis import analyze as run_analysis
         from cxrkit.data.films.opener import films_of
-        from cxrkit.errors import SettingsError
 
-        if skip_images and visualize_samples:
-            raise SettingsError(
-                "command line", ["--visualize_samples: needs films, which --skip_images skips"]
-            )
         report = run_analysis(
             index,
             settings.data.analysis_dir,

@@ -23,6 +23,7 @@ ANALYSIS_OPTIONS = {
     "data.workspace": "--workspace",
     "data.analysis_dir": "--output_dir",
 }
+ANALYSIS_SCRIPT = "analyze_data.py"
 ANALYSIS_KEYS = ("data.image_store_size", "data.quality_grade", "data.view_filter")
 app = typer.Typer(help="Train a model.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -225,7 +226,8 @@ def _analysis_check(settings: "Settings", command: str) -> Callable[[str], None]
 
 
 def _analysis_command(task: "Task", config: Path | None, overrides: Mapping[str, object]) -> str:
-    words = ["python", "analyze_data.py"]
+    # The script lies in the repository only; an installed package has the verb alone.
+    words = ["python", ANALYSIS_SCRIPT] if Path(ANALYSIS_SCRIPT).is_file() else ["cxrkit", "analyze"]
     if config is not None:
         words += ["--config", str(config)]
     elif task != "vqa":
