@@ -70,7 +70,9 @@ def test_gradient_of_the_golden_model_l_is_nearer_to_the_exact_one_than_the_file
     for dtype in (torch.float32, torch.float64):
         model, data = golden("l")
         images = data["input"].to(dtype).requires_grad_()
-        (model.to(dtype)(images) * data["w"]).sum().backward()
+        # oneDNN's convolutions are up to 6.9e-5 off, on some processors: what is asked about is the model.
+        with torch.backends.mkldnn.flags(enabled=False):
+            (model.to(dtype)(images) * data["w"]).sum().backward()
         gradients[dtype] = images.grad.double()
     exact, of_file = gradients[torch.float64], data["grad_input"].double()
     assert off_by(of_file, exact) < 5e-5
