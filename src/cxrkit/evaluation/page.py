@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from cxrkit.evaluation.confusion_page import add_confusions
+from cxrkit.evaluation.curves_page import add_curves
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
 from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.evidence import (
@@ -21,7 +23,7 @@ from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.findings_page import add_findings
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
-from cxrkit.evaluation.plots import binary_figures, headline_figure, severity_figure
+from cxrkit.evaluation.plots import headline_figure
 from cxrkit.reporting import Page, format_count, format_signed
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
@@ -54,7 +56,9 @@ def add_evaluation(
     _add_summary(page, report)
     if report["task"] == "vqa":
         _add_evidence(page, report)
-        _add_heads(page, report, predictions)
+        _add_heads(page, report)
+        add_confusions(page, predictions)
+        add_curves(page, predictions)
         _add_graph(page, report)
         add_explanations(page, report, predictions)
         _add_types(page, report)
@@ -135,15 +139,13 @@ def _graph_value(entry: Mapping[str, Any]) -> str:
     return NOT_DEFINED if entry["value"] is None else value_cell(entry)
 
 
-def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
+def _add_heads(page: Page, report: Mapping[str, Any]) -> None:
     page.section("Answers by head", "Heads have different classes and are never pooled.")
     for head in (*(head.value for head in ANSWER_HEADS), GROUNDING):
         lines = [entry for entry in report["metrics"] if entry["head"] == head]
         page.table(
             ("metric", *map(_words, _CONDITIONS), "n", "patients"), _condition_rows(lines), head.capitalize()
         )
-    for figure, caption in (*binary_figures(predictions), severity_figure(predictions)):
-        page.figure(figure, caption)
 
 
 def _add_types(page: Page, report: Mapping[str, Any]) -> None:

@@ -12,6 +12,9 @@ from cxrkit.reporting.axes import LABEL_SIZE, count_axis, say_empty, share_axis,
 from cxrkit.reporting.formatting import format_number
 from cxrkit.reporting.palette import BLUE, FAINT_INK, LINE_STYLES, SERIES, series_color
 
+# Two stand side by side on the page.
+_SQUARE_INCHES = (5.2, 3.5)
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -31,7 +34,7 @@ class Curve:
 
 
 def _unit_square(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.8, 4.3), layout="compressed")
+    figure = Figure(figsize=_SQUARE_INCHES, layout="compressed")
     axes = figure.subplots()
     style_axes(axes, title, xlabel, ylabel, grid="both")
     axes.set_xlim(-0.01, 1.01)
@@ -112,12 +115,34 @@ def perturbation_curves(curves: Sequence[Curve], title: str = "") -> Figure:
     return figure
 
 
+def risk_coverage_curves(curves: Sequence[Curve], title: str = "") -> Figure:
+    """Gives the error rate when only the surest answers are given.
+
+    Args:
+        curves: x is the share of answers that are given, y the share of wrong ones among them, score the
+            area under the curve.
+        title: a line above.
+    """
+    figure, axes = _unit_square(title, "share of answers given, surest first", "share of wrong answers")
+    share_axis(axes, "x")
+    share_axis(axes, "y")
+    if not curves:
+        say_empty(axes)
+        return figure
+    _draw_curves(axes, curves, steps=False)
+    highest = max(float(np.max(curve.y)) for curve in curves)
+    axes.set_ylim(0, min(1.01, max(0.05, 1.15 * highest)))
+    _legend_beside(axes, "area")
+    return figure
+
+
 def reliability_curve(
     confidence: npt.ArrayLike,
     accuracy: npt.ArrayLike,
     counts: npt.ArrayLike,
     title: str = "",
     error: float | None = None,
+    names: tuple[str, str] = ("stated probability", "observed share"),
 ) -> Figure:
     """Gives the share that was right against the stated probability, with the cases per bin below.
 
@@ -127,12 +152,13 @@ def reliability_curve(
         counts: `[bins]` cases.
         title: a line above.
         error: expected calibration error, written into the plot; none when None.
+        names: what the axes show.
     """
     stated, seen, cases = (np.asarray(values, dtype=float) for values in (confidence, accuracy, counts))
-    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(4.0, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, height_ratios=[3.2, 1], sharex=True)
-    style_axes(upper, title, ylabel="observed share", grid="both")
-    style_axes(lower, xlabel="stated probability", ylabel="cases", grid="y")
+    style_axes(upper, title, ylabel=names[1], grid="both")
+    style_axes(lower, xlabel=names[0], ylabel="cases", grid="y")
     if not cases.sum():
         say_empty(upper)
         say_empty(lower, "")

@@ -27,6 +27,11 @@ def _guess_alignment(rows: Sequence[Sequence[object]], column: int) -> Alignment
     return "right" if has_number and all(_is_numeric(cell) for cell in cells) else "left"
 
 
+def sides_of(rows: Sequence[Sequence[object]], columns: int) -> list[Alignment]:
+    """Gives where the cells of each column stand: numbers to the right, words to the left."""
+    return [_guess_alignment(rows, column) for column in range(columns)]
+
+
 def _sort_key(cell: object, text: str) -> str:
     """Gives the number that the page's script sorts by; empty for words, which sort as they read."""
     if isinstance(cell, int | float) and math.isfinite(cell):
@@ -72,7 +77,7 @@ def table_html(
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     if not rows:
         return f'<p class="empty">{escape(caption)}{": " if caption else ""}{escape(empty)}</p>'
-    sides = align or [_guess_alignment(rows, column) for column in range(len(columns))]
+    sides = align or sides_of(rows, len(columns))
     head = "".join(
         f'<th class="{side}" scope="col">{escape(name)}</th>'
         for name, side in zip(columns, sides, strict=True)
