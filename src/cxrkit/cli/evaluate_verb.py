@@ -82,6 +82,9 @@ def evaluate(
             help="How many answers to explain (500), drawn by training.seed, one per patient before two.",
         ),
     ] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the page as report.pdf too, for A4 paper.")
+    ] = False,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -111,6 +114,7 @@ def evaluate(
             bertscore_model=bertscore_model,
             overwrite=overwrite,
             explanation_questions=explained,
+            pdf=pdf,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
@@ -128,8 +132,9 @@ def show_evaluation(result: "EvaluationResult", terminal: "Terminal") -> None:
         terminal.results.print(evidence_table(result.evidence))
     for remark in result.remarks:
         terminal.say(remark)
-    for path in (result.predictions_path, result.report_path, result.html_path):
-        terminal.say(str(path))
+    for path in (result.predictions_path, result.report_path, result.html_path, result.pdf_path):
+        if path is not None:
+            terminal.say(str(path))
 
 
 def _require_own_settings(overrides: dict[str, object]) -> None:

@@ -40,12 +40,9 @@ class AnswerArrays:
         Raises:
             ArtifactError: classes or probabilities do not fit the head.
         """
-        wanted = pc.and_(
-            pc.equal(predictions.column("head"), head.value),
-            pc.equal(predictions.column("condition"), condition),
-        )
-        places = np.flatnonzero(wanted.to_numpy()).astype(np.int64)
-        rows = predictions.select(_COLUMNS).take(pa.array(places)).combine_chunks()
+        wanted = _equals(predictions, "head", head.value) & _equals(predictions, "condition", condition)
+        places = np.flatnonzero(wanted).astype(np.int64)
+        rows = predictions.select(_COLUMNS).take(places).combine_chunks()
         order = np.argsort(columns.numbers(rows, "question_row"), kind="stable")
         classes = len(CLASSES_OF_HEAD[head])
         return cls(
@@ -66,3 +63,7 @@ class AnswerArrays:
     def confidence(self) -> FloatArray:
         """Gives `[N]` how sure each answer is."""
         return answer_confidence(self.head, self.predicted, self.probabilities)
+
+
+def _equals(table: pa.Table, name: str, value: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.equal(table.column(name), pa.scalar(value)), dtype=np.bool_)

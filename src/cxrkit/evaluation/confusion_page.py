@@ -1,6 +1,7 @@
 """The page's section on which classes are taken for which, and how often each is found."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,9 @@ from cxrkit.metrics.ranking import BoolArray
 from cxrkit.reporting import Page, format_number
 from cxrkit.reporting.figures import confusion_matrix
 from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COUNT_COLUMNS = (
     "class", "reference", "predicted", "both (TP)", "predicted only (FP)", "reference only (FN)",
@@ -31,22 +35,23 @@ def add_confusions(page: Page, predictions: pa.Table) -> None:
         "Heads with one class per answer have a matrix. In the others an answer is a set, so that each class "
         "has its own counts over the head's questions.",
     )
-    for head in ANSWER_HEADS:
-        rows = AnswerArrays.of_table(predictions, head, MODEL)
-        if not len(rows.places):
-            page.remark(f"{head.value.capitalize()}: no question of this head in the split.")
-        elif head in MULTI_LABEL_HEADS:
-            counts = class_counts(rows.reference, rows.predicted)
-            caption = f"{head.value.capitalize()}: counts of each class in {len(rows.places):,} questions"
-            page.table(COUNT_COLUMNS, count_rows(CLASSES_OF_HEAD[head], counts), caption)
-        else:
-            _add_matrix(page, rows)
+    rows_of = {head: AnswerArrays.of_table(predictions, head, MODEL) for head in ANSWER_HEADS}
+    for head in (head for head, rows in rows_of.items() if not len(rows.places)):
+        page.remark(f"{head.value.capitalize()}: no question of this head in the split.")
+    asked = [rows for rows in rows_of.values() if len(rows.places)]
+    page.figures([_matrix(rows) for rows in asked if rows.head not in MULTI_LABEL_HEADS])
+    for rows in (rows for rows in asked if rows.head in MULTI_LABEL_HEADS):
+        counts = count_rows(CLASSES_OF_HEAD[rows.head], class_counts(rows.reference, rows.predicted))
+        title = f"{rows.head.value.capitalize()}: counts of each class in {len(rows.places):,} questions"
+        page.table(COUNT_COLUMNS, counts, title)
 
 
-def _add_matrix(page: Page, rows: AnswerArrays) -> None:
-    classes = CLASSES_OF_HEAD[rows.head]
-    caption = f"{rows.head.value.capitalize()} head: reference (rows) and model (columns); share of each row"
-    page.figure(confusion_matrix(confusion_of(rows), classes), caption)
+def _matrix(rows: AnswerArrays) -> tuple["Figure", str]:
+    figure = confusion_matrix(confusion_of(rows), CLASSES_OF_HEAD[rows.head])
+    return (
+        figure,
+        f"{rows.head.value.capitalize()} head: reference (rows), model (columns), share of each row",
+    )
 
 
 def confusion_of(rows: AnswerArrays) -> FloatArray:

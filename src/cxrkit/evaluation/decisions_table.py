@@ -11,14 +11,18 @@ from cxrkit.evaluation.measured import MODEL
 from cxrkit.reporting import Page, format_number
 from cxrkit.vocabulary import FINDINGS
 
-_SHOWN = {
+# Two tables: six intervals side by side would be broken over lines.
+_DECIDED = {
     "f1_at_validation_threshold": "F1 [95 % interval]",
     "sensitivity": "sensitivity",
     "specificity": "specificity",
-    "positive_predictive_value": "PPV",
+}
+_PREDICTIVE = {
+    "positive_predictive_value": "PPV [95 % interval]",
     "negative_predictive_value": "NPV",
     "matthews_correlation": "MCC",
 }
+_COUNTS = COUNT_COLUMNS[1:-2]
 
 
 def add_decisions(
@@ -38,22 +42,28 @@ def add_decisions(
     if thresholds["missing"]:
         page.notice(f"No decisions: {thresholds['missing']}.")
         return
-    lines = []
-    for finding in FINDINGS:
-        threshold = thresholds["values"][finding]
-        cells = (_short(entries[finding, name, MODEL]) for name in _SHOWN)
-        lines.append((finding, NOT_DEFINED if threshold is None else format_number(threshold), *cells))
+    stated = {
+        finding: NOT_DEFINED if value is None else format_number(value)
+        for finding, value in thresholds["values"].items()
+    }
     page.table(
-        ("finding", "threshold", *_SHOWN.values()),
-        lines,
-        caption=f"Decisions at the thresholds of the {thresholds['split']} split. PPV and NPV: positive and "
-        "negative predictive value, MCC: Matthews correlation",
+        ("finding", "threshold", *_DECIDED.values()),
+        [(name, stated[name], *(_short(entries[name, key, MODEL]) for key in _DECIDED)) for name in FINDINGS],
+        caption=f"Decisions at the thresholds of the {thresholds['split']} split",
     )
-    counts = class_counts(rows.labels, rows.flagged)
-    decided = [
-        line for line in count_rows(FINDINGS, counts) if thresholds["values"][str(line[0])] is not None
-    ]
-    page.table(("finding", *COUNT_COLUMNS[1:]), decided, "Counts of the decisions, findings with a threshold")
+    page.table(
+        ("finding", *_PREDICTIVE.values()),
+        [(name, *(_short(entries[name, key, MODEL]) for key in _PREDICTIVE)) for name in FINDINGS],
+        caption="Positive and negative predictive value (PPV, NPV) and Matthews correlation (MCC) at the "
+        "same thresholds",
+    )
+    _add_counts(page, thresholds["values"], rows)
+
+
+def _add_counts(page: Page, thresholds: Mapping[str, float | None], rows: StudyRows) -> None:
+    counts = count_rows(FINDINGS, class_counts(rows.labels, rows.flagged))
+    decided = [line[: 1 + len(_COUNTS)] for line in counts if thresholds[str(line[0])] is not None]
+    page.table(("finding", *_COUNTS), decided, "Counts of the decisions, findings with a threshold")
 
 
 def _short(entry: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def add_described_scores(page: Page, rows: StudyRows, metadata: Mapping[str, Any
         ("finding", *_PERCENTILES),
         lines,
         caption=f"What scores of this split mean, by the {calibration.split} split",
-        align=("left",) * (1 + len(_PERCENTILES)),
+        align=("left", "left", "left"),
     )
 
 

@@ -17,14 +17,15 @@ from cxrkit.evaluation.evidence import (
     evidence_rows,
     protocol_label,
 )
-from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.explanations_page import add_explanations
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.findings_page import add_findings
+from cxrkit.evaluation.gallery_page import add_gallery
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.evaluation.plots import headline_figure
 from cxrkit.reporting import Page, format_count, format_signed
+from cxrkit.reporting.pdf import write_pdf
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
 PAGE_FILE = "report.html"
@@ -33,7 +34,11 @@ _CONDITIONS = (MODEL, *CONTROLS)
 
 
 def write_page(
-    report: Mapping[str, Any], predictions: pa.Table, path: Path, films: FilmLookup | None = None
+    report: Mapping[str, Any],
+    predictions: pa.Table,
+    path: Path,
+    films: FilmLookup | None = None,
+    pdf_path: Path | None = None,
 ) -> None:
     """Writes the page of an evaluation.
 
@@ -42,11 +47,14 @@ def write_page(
         predictions: the table it was computed from.
         path: where the page shall be.
         films: where example films come from; no gallery when None.
+        pdf_path: where the same shall be as PDF; none when None.
     """
     page = Page(_TITLES[report["task"]], f"split {report['split']}, checkpoint {report['checkpoint']}")
     add_evaluation(page, report, predictions, films)
     add_definitions(page, report)
     page.write(path)
+    if pdf_path is not None:
+        write_pdf(page, pdf_path)
 
 
 def add_evaluation(
@@ -65,7 +73,7 @@ def add_evaluation(
     else:
         add_findings(page, report, predictions)
     if films is not None:
-        _add_gallery(page, report, predictions, films)
+        add_gallery(page, report, predictions, films)
 
 
 def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
@@ -155,15 +163,6 @@ def _add_types(page: Page, report: Mapping[str, Any]) -> None:
         lines = [entry for entry in report["per_question_type"] if entry["question_type"] == question_type]
         rows += [(question_type, *row) for row in _condition_rows(lines)]
     page.table(("question type", "metric", *map(_words, _CONDITIONS), "n", "patients"), rows)
-
-
-def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup) -> None:
-    page.section("Example films")
-    page.notice(
-        "This page holds films and texts of patients: keep it where the data itself may be kept.", "warning"
-    )
-    examples = question_examples if report["task"] == "vqa" else study_examples
-    page.gallery(examples(predictions, films))
 
 
 def add_definitions(page: Page, report: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ class EvaluationResult:
         evidence: rows of the evidence table, with the columns `evidence_columns()`; none for a classifier.
         warning: what must be read before the table, or None.
         remarks: what must be known to read the table.
+        pdf_path: `report.pdf`, where it was asked for.
     """
 
     report_path: Path
@@ -45,10 +46,16 @@ class EvaluationResult:
     evidence: list[tuple[str, ...]] = field(default_factory=list)
     warning: str | None = None
     remarks: tuple[str, ...] = ()
+    pdf_path: Path | None = None
 
 
 def publish_evaluation(
-    predictions: pa.Table, output_dir: Path, films: FilmLookup | None = None, graphs: pa.Table | None = None
+    predictions: pa.Table,
+    output_dir: Path,
+    films: FilmLookup | None = None,
+    graphs: pa.Table | None = None,
+    *,
+    pdf: bool = False,
 ) -> EvaluationResult:
     """Writes predictions, report and page into a folder.
 
@@ -59,6 +66,7 @@ def publish_evaluation(
         output_dir: the folder; made when missing, older files are replaced.
         films: where example films come from; no gallery when None.
         graphs: the predicted scene graphs of the same films, if there are any.
+        pdf: write the page as `report.pdf` too.
 
     Raises:
         ArtifactError: the table is not a whole prediction table.
@@ -69,7 +77,7 @@ def publish_evaluation(
     write_predictions(predictions, output_dir / PREDICTIONS_FILE)
     if graphs is not None:
         write_predictions(graphs, output_dir / GRAPHS_FILE)
-    return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films)
+    return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films, pdf=pdf)
 
 
 def publish_scores(
@@ -78,6 +86,7 @@ def publish_scores(
     films: FilmLookup | None = None,
     *,
     n_resamples: int = N_RESAMPLES,
+    pdf: bool = False,
 ) -> EvaluationResult:
     """Computes report and page from a prediction file alone.
 
@@ -88,6 +97,7 @@ def publish_scores(
         output_dir: where report and page go; made when missing.
         films: where example films come from; no gallery when None.
         n_resamples: resamples of patients for the intervals.
+        pdf: write the page as `report.pdf` too; an older one is taken away in any case.
 
     Raises:
         ArtifactError: a file is missing, damaged, or no whole prediction table.
@@ -101,7 +111,9 @@ def publish_scores(
     else:
         report = score_classification(stored, n_resamples=n_resamples)
     report_path, html_path = output_dir / REPORT_FILE, output_dir / PAGE_FILE
-    write_page(report, stored, html_path, films)
+    pdf_path = output_dir / PDF_FILE
+    pdf_path.unlink(missing_ok=True)
+    write_page(report, stored, html_path, films, pdf_path if pdf else None)
     write_report(report, report_path)
     return EvaluationResult(
         report_path,
@@ -111,4 +123,5 @@ def publish_scores(
         evidence_rows(report),
         headline_warning(report),
         () if is_vqa else tuple(report["notes"]),
+        pdf_path if pdf else None,
     )

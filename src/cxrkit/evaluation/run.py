@@ -34,6 +34,7 @@ def evaluate_vqa(
     compute_attention: bool = False,
     bertscore_model: str | None = None,
     explanation_questions: int = 0,
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -47,6 +48,7 @@ def evaluate_vqa(
         compute_attention: keep what the answers attended to in the predictions.
         bertscore_model: local folder or name of a model for BERTScore; None computes none.
         explanation_questions: how many answers are explained; see `inference.perturbation`.
+        pdf: write the page as `report.pdf` too.
         progress: called with (stage, done, total).
 
     Raises:
@@ -65,7 +67,7 @@ def evaluate_vqa(
     answers = predictions.answers
     if scorer is not None:
         answers = with_bertscore(answers, scorer, str(bertscore_model), progress=progress)
-    return publish_evaluation(answers, output_dir, _films(settings), predictions.graphs)
+    return publish_evaluation(answers, output_dir, _films(settings), predictions.graphs, pdf=pdf)
 
 
 def evaluate_classifier(
@@ -74,11 +76,12 @@ def evaluate_classifier(
     *,
     split: str = "test",
     output_dir: Path,
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a 14-label classifier and its controls on one split; arguments as for `evaluate_vqa`."""
     predictions = predict_classifier(model_path, settings, split=split, progress=progress)
-    return publish_evaluation(predictions, output_dir, _films(settings))
+    return publish_evaluation(predictions, output_dir, _films(settings), pdf=pdf)
 
 
 def evaluate_model(
@@ -92,6 +95,7 @@ def evaluate_model(
     bertscore_model: str | None = None,
     overwrite: bool = False,
     explanation_questions: int = 0,
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
@@ -118,9 +122,12 @@ def evaluate_model(
             compute_attention=compute_attention,
             explanation_questions=explanation_questions,
             bertscore_model=bertscore_model,
+            pdf=pdf,
             progress=progress,
         )
-    return evaluate_classifier(model_path, settings, split=split, output_dir=output_dir, progress=progress)
+    return evaluate_classifier(
+        model_path, settings, split=split, output_dir=output_dir, pdf=pdf, progress=progress
+    )
 
 
 def _require_of_classifier(

@@ -8,12 +8,12 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cxrkit.reporting.axes import LABEL_SIZE, count_axis, say_empty, share_axis, style_axes
+from cxrkit.reporting.axes import LABEL_SIZE, SMALL_SIZE, count_axis, say_empty, share_axis, style_axes
 from cxrkit.reporting.formatting import format_number
 from cxrkit.reporting.palette import BLUE, FAINT_INK, LINE_STYLES, SERIES, series_color
 
 # Two stand side by side on the page.
-_SQUARE_INCHES = (5.2, 3.5)
+_SQUARE_INCHES = (5.2, 3.1)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def _unit_square(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     style_axes(axes, title, xlabel, ylabel, grid="both")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     axes.set_box_aspect(1)
     return figure, axes
 
@@ -55,8 +56,8 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], steps: bool) -> None:
 
 def _legend_beside(axes: Axes, title: str) -> None:
     axes.legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1.02), fontsize=LABEL_SIZE - 0.5, frameon=False, title=title,
-        title_fontsize=LABEL_SIZE, alignment="left", borderaxespad=0.0,
+        loc="upper left", bbox_to_anchor=(1.03, 1.02), fontsize=SMALL_SIZE - 0.5, frameon=False, title=title,
+        title_fontsize=SMALL_SIZE, alignment="left", borderaxespad=0.0, handlelength=1.6,
     )  # fmt: skip
 
 
