@@ -17,10 +17,8 @@ from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COUNT_COLUMNS = (
-    "class", "reference", "predicted", "both (TP)", "predicted only (FP)", "reference only (FN)",
-    "neither (TN)", "sensitivity", "precision",
-)  # fmt: skip
+COUNT_COLUMNS = ("class", "reference", "predicted", "TP", "FP", "FN", "TN", "sensitivity", "precision")
+COUNT_WORDS = "TP: in both, FP: predicted only, FN: in the reference only, TN: in neither"
 
 
 def add_confusions(page: Page, predictions: pa.Table) -> None:
@@ -33,7 +31,7 @@ def add_confusions(page: Page, predictions: pa.Table) -> None:
     page.section(
         "Confusion",
         "Heads with one class per answer have a matrix. In the others an answer is a set, so that each class "
-        "has its own counts over the head's questions.",
+        f"has its own counts over the head's questions. {COUNT_WORDS}.",
     )
     rows_of = {head: AnswerArrays.of_table(predictions, head, MODEL) for head in ANSWER_HEADS}
     for head in (head for head, rows in rows_of.items() if not len(rows.places)):

@@ -23,7 +23,7 @@ from cxrkit.reporting.curves import (
     risk_coverage_curves,
     roc_curves,
 )
-from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, Head
+from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, MULTI_LABEL_HEADS, Head
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +40,8 @@ def add_curves(page: Page, predictions: pa.Table) -> None:
         "Curves",
         "Binary answers: the model beside its controls. Other heads: the model's curves of each class, at "
         f"most {MOST_CLASSES}: those with the most positives among the classes that have both values. "
-        "Confidence is the probability of the class that was answered; of a set, of all its members and "
-        "non-members together, which is small for sets of many classes.",
+        "Confidence is the probability of the class that was answered; of a set, the product of the "
+        "probabilities of its members and non-members. Reliability is drawn in ten bins of equal width.",
     )
     for head in ANSWER_HEADS:
         rows = AnswerArrays.of_table(predictions, head, MODEL)
@@ -82,9 +82,14 @@ def _ranking_figures(name: str, roc: list[Curve], precision: list[Curve]) -> lis
 
 
 def _reliability(name: str, rows: AnswerArrays) -> tuple["Figure", str]:
+    """Draws answers by their confidence; of sets all pairs of question and class, by their probability."""
+    if rows.head in MULTI_LABEL_HEADS:
+        points = reliability_points(rows.reference.ravel(), rows.probabilities.ravel())
+        caption = f"{name} head: probability and share of positives of all pairs of question and class"
+        return reliability_curve(*points), caption
     points = reliability_points(~rows.wrong, rows.confidence)
     figure = reliability_curve(*points, names=("confidence", "share of right answers"))
-    return figure, f"{name} head: confidence and share of right answers, in ten bins of equal width"
+    return figure, f"{name} head: confidence and share of right answers"
 
 
 def _risk(name: str, rows: AnswerArrays) -> tuple["Figure", str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cxrkit.evaluation.confusion_page import COUNT_COLUMNS, class_counts, count_rows
+from cxrkit.evaluation.confusion_page import COUNT_COLUMNS, COUNT_WORDS, class_counts, count_rows
 from cxrkit.evaluation.entry_cells import value_cell
 from cxrkit.evaluation.finding_metrics import StudyRows
 from cxrkit.evaluation.headline import NOT_DEFINED
@@ -63,7 +63,7 @@ def add_decisions(
 def _add_counts(page: Page, thresholds: Mapping[str, float | None], rows: StudyRows) -> None:
     counts = count_rows(FINDINGS, class_counts(rows.labels, rows.flagged))
     decided = [line[: 1 + len(_COUNTS)] for line in counts if thresholds[str(line[0])] is not None]
-    page.table(("finding", *_COUNTS), decided, "Counts of the decisions, findings with a threshold")
+    page.table(("finding", *_COUNTS), decided, f"Counts of the decisions ({COUNT_WORDS})")
 
 
 def _short(entry: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ def _unit_square(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+    axes.tick_params(axis="x", pad=5)
     axes.set_box_aspect(1)
     return figure, axes
 
@@ -125,14 +126,14 @@ def risk_coverage_curves(curves: Sequence[Curve], title: str = "") -> Figure:
         title: a line above.
     """
     figure, axes = _unit_square(title, "share of answers given, surest first", "share of wrong answers")
-    share_axis(axes, "x")
     share_axis(axes, "y")
     if not curves:
         say_empty(axes)
         return figure
     _draw_curves(axes, curves, steps=False)
     highest = max(float(np.max(curve.y)) for curve in curves)
-    axes.set_ylim(0, min(1.01, max(0.05, 1.15 * highest)))
+    top = min(1.01, max(0.05, 1.15 * highest))
+    axes.set_ylim(-0.02 * top, top)
     _legend_beside(axes, "area")
     return figure
 

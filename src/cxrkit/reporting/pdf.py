@@ -4,18 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cxrkit.reporting.blocks import Block, FigureBlock, GalleryBlock, HeadingBlock, TableBlock, TextBlock
-from cxrkit.reporting.figures import film_grid
-from cxrkit.reporting.gallery import GalleryItem
-from cxrkit.reporting.page import Page, figure_png
+from cxrkit.reporting.page import Page
 from cxrkit.reporting.palette import FAINT_INK
+from cxrkit.reporting.pdf_films import draw_films
 from cxrkit.reporting.pdf_tables import draw_table
 from cxrkit.reporting.sheets import CONTENT_WIDTH, LINE, MARGIN, Sheets
 from cxrkit.reporting.wrapping import wrap_text
 from cxrkit.reporting.writing import write_atomically
 
-_SCALE = 0.67  # two figures of the page fit side by side
+_SCALE = 0.66  # two figures of the page fit side by side
 _GAP = 8.0
-_FILMS_PER_ROW = 3
 
 
 def write_pdf(page: Page, path: Path) -> None:
@@ -67,8 +65,7 @@ def _draw(sheets: Sheets, blocks: Sequence[Block]) -> None:
     elif isinstance(block, TableBlock):
         draw_table(sheets, block)
     elif isinstance(block, GalleryBlock):
-        for start in range(0, len(block.items), _FILMS_PER_ROW):
-            _draw_films(sheets, block.items[start : start + _FILMS_PER_ROW])
+        draw_films(sheets, block)
     return None
 
 
@@ -106,26 +103,3 @@ def _draw_figures(sheets: Sheets, figures: Sequence[FigureBlock]) -> None:
             sheets.line(line, x, sheets.top + lowest + 3 + place * 7 * LINE, 7, color=FAINT_INK)
         x += width + _GAP
     sheets.top += lowest + max(map(len, captions)) * 7 * LINE + 12
-
-
-def _draw_films(sheets: Sheets, items: Sequence[GalleryItem]) -> None:
-    figure = film_grid(items, columns=_FILMS_PER_ROW)
-    width, height = figure.get_size_inches()
-    shown_height = CONTENT_WIDTH * float(height / width)
-    column = CONTENT_WIDTH / _FILMS_PER_ROW
-    texts = [
-        [line for entry in item.lines for line in wrap_text(_entry_text(entry), column - _GAP, 6.5)]
-        for item in items
-    ]
-    total = shown_height + max((len(lines) for lines in texts), default=0) * 6.5 * LINE + 10
-    sheets.need(total)
-    sheets.picture(figure_png(figure), MARGIN, sheets.top, CONTENT_WIDTH, shown_height)
-    for place, lines in enumerate(texts):
-        for number, line in enumerate(lines):
-            y = sheets.top + shown_height + 2 + number * 6.5 * LINE
-            sheets.line(line, MARGIN + place * column + 3, y, 6.5)
-    sheets.top += total
-
-
-def _entry_text(entry: str | tuple[str, str]) -> str:
-    return entry if isinstance(entry, str) else f"{entry[0]}: {entry[1]}"

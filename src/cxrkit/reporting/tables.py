@@ -10,11 +10,13 @@ from cxrkit.reporting.formatting import MISSING, format_cell
 
 Alignment = Literal["left", "right", "center"]
 
+# How tables write that there is no value; such cells take no part in what a column is.
+_BLANKS = ("", MISSING, "-")
 _NUMBER = re.compile(r"[<>+−-]? ?\d[\d,]*(?:\.\d+)?(?: ?%)?(?: [\[(].*[\])])?$")
 
 
 def _is_numeric(cell: object) -> bool:
-    if cell is None or (isinstance(cell, str) and cell in ("", MISSING)):
+    if cell is None or (isinstance(cell, str) and cell in _BLANKS):
         return True
     if isinstance(cell, str):
         return _NUMBER.match(cell) is not None
@@ -23,7 +25,7 @@ def _is_numeric(cell: object) -> bool:
 
 def _guess_alignment(rows: Sequence[Sequence[object]], column: int) -> Alignment:
     cells = [row[column] for row in rows]
-    has_number = any(cell is not None and cell not in ("", MISSING) for cell in cells)
+    has_number = any(cell is not None and cell not in _BLANKS for cell in cells)
     return "right" if has_number and all(_is_numeric(cell) for cell in cells) else "left"
 
 
