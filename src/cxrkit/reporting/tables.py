@@ -25,8 +25,7 @@ def _is_numeric(cell: object) -> bool:
 
 def _guess_alignment(rows: Sequence[Sequence[object]], column: int) -> Alignment:
     cells = [row[column] for row in rows]
-    has_number = any(cell is not None and cell not in _BLANKS for cell in cells)
-    return "right" if has_number and all(_is_numeric(cell) for cell in cells) else "left"
+    return "right" if all(_is_numeric(cell) for cell in cells) else "left"
 
 
 def sides_of(rows: Sequence[Sequence[object]], columns: int) -> list[Alignment]:
