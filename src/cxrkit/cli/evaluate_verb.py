@@ -88,6 +88,9 @@ def evaluate(
         typer.Option("--skip_consistency", help="Do not ask what must agree (normal, abnormal, mirrored)."),
     ] = False,
     patients: PatientTables = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the page as report.pdf too, for A4 paper.")
+    ] = False,
     assignments: Assignments = None,
 ) -> None:
     """Predict on a split and score the answers beside their controls."""
@@ -119,6 +122,7 @@ def evaluate(
             explanation_questions=explained,
             patient_tables=patients or (),
             ask_consistency=not skip_consistency,
+            pdf=pdf,
             progress=bars.report,
         )
     terminal.say(f"{model_path} on the {split} split")
@@ -136,8 +140,9 @@ def show_evaluation(result: "EvaluationResult", terminal: "Terminal") -> None:
         terminal.results.print(evidence_table(result.evidence))
     for remark in result.remarks:
         terminal.say(remark)
-    for path in (result.predictions_path, result.report_path, result.html_path):
-        terminal.say(str(path))
+    for path in (result.predictions_path, result.report_path, result.html_path, result.pdf_path):
+        if path is not None:
+            terminal.say(str(path))
 
 
 def _require_own_settings(overrides: dict[str, object]) -> None:

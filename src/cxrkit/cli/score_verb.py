@@ -22,6 +22,9 @@ def score(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the report of other predictions.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Write the page as report.pdf too, for A4 paper.")
+    ] = False,
 ) -> None:
     """Compute report and page again from predictions alone.
 
@@ -41,5 +44,5 @@ def score(
     own = {"predictions_sha256": content_hash(read_predictions(path))}
     require_free(target, own, overwrite=overwrite)
     terminal.say(f"scoring {path} with {resamples:,} resamples of patients")
-    result = publish_scores(path, target, n_resamples=resamples, patient_tables=patients or ())
+    result = publish_scores(path, target, n_resamples=resamples, patient_tables=patients or (), pdf=pdf)
     show_evaluation(result, terminal)

@@ -21,7 +21,7 @@ from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.statistics import IntArray, PatientResamples, RankStatistic, SumStatistic
 from cxrkit.metrics.temperature import scale_distributions, scale_probabilities
 from cxrkit.models.calibration import ModelCalibration
-from cxrkit.vocabulary import CLASSES_OF_HEAD, MULTI_LABEL_HEADS
+from cxrkit.vocabulary import CLASSES_OF_HEAD, MULTI_LABEL_HEADS, Head
 
 BoolArray = npt.NDArray[np.bool_]
 NO_TEMPERATURE = "the model has no fitted temperature"
@@ -98,7 +98,8 @@ def measure_confidence(
         calibration: saved with the model; it belongs to the condition `model` alone.
     """
     wrong = (rows.reference != rows.predicted).any(1)
-    risk = RankStatistic.of_rows(wrong, answer_confidence(rows), rows.patients, resamples, weighted_risk_area)
+    sure = answer_confidence(rows.head, rows.predicted, rows.probabilities)
+    risk = RankStatistic.of_rows(wrong, sure, rows.patients, resamples, weighted_risk_area)
     measured = [
         *measure_probabilities(rows.reference, rows.probabilities, rows.patients, basis, resamples),
         measure("risk_coverage_area", basis, risk, resamples),
@@ -109,16 +110,21 @@ def measure_confidence(
     return measured
 
 
-def answer_confidence(rows: HeadRows) -> FloatArray:
+def answer_confidence(head: Head, predicted: BoolArray, probabilities: FloatArray) -> FloatArray:
     """Gives how sure each answer is, `[N]`: the probability of the class, or of every member and non-member.
 
     For sets it is the product over the classes of p for those in the set and 1 - p for the others.
+
+    Args:
+        head: whose answers.
+        predicted: `[N, C]` sets of classes.
+        probabilities: `[N, C]`.
     """
-    if rows.head in MULTI_LABEL_HEADS:
-        stated = np.where(rows.predicted, rows.probabilities, 1 - rows.probabilities)
+    if head in MULTI_LABEL_HEADS:
+        stated = np.where(predicted, probabilities, 1 - probabilities)
         sure: FloatArray = np.exp(np.log(np.clip(stated, 1e-12, 1.0)).sum(1))
         return np.round(sure, 9)
-    taken: FloatArray = np.where(rows.predicted, rows.probabilities, 0.0).sum(1)
+    taken: FloatArray = np.where(predicted, probabilities, 0.0).sum(1)
     return taken
 
 

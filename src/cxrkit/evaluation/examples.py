@@ -1,76 +1,62 @@
-"""Which questions and studies the gallery shows, and how."""
+"""How the gallery shows the chosen questions and studies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cxrkit.evaluation.chosen_questions import choose_questions
+from cxrkit.evaluation.chosen_studies import choose_studies
+from cxrkit.evaluation.classification_scores import study_rows
+from cxrkit.evaluation.confidence_metrics import saved_calibration
+from cxrkit.evaluation.definitions import CLASSIFIER
 from cxrkit.evaluation.films import Film, FilmLookup
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.predictions import read_metadata
 from cxrkit.metrics.counts import FloatArray
-from cxrkit.reporting import GalleryItem, LabelledBox, format_number
-from cxrkit.vocabulary import ANSWER_HEADS, CLASSES_OF_HEAD, FINDINGS, Head
+from cxrkit.metrics.explanations.attention import grid_side
+from cxrkit.models.calibration import ModelCalibration
+from cxrkit.reporting import GalleryItem, Heat, LabelledBox, format_number
+from cxrkit.vocabulary import CLASSES_OF_HEAD, FINDINGS, Head
 
-_WANTED = (("right", 2), ("wrong", 1))
 _MAX_BOXES = 5
-_MAX_STUDIES = 9
+_SHOWN_SCORES = 3
 
 
 def question_examples(predictions: pa.Table, films: FilmLookup) -> list[GalleryItem]:
-    """Gives right and wrong answers of each head, those with reference boxes first, on different films.
+    """Gives right, wrong and uncertain answers of each head, with boxes and attention.
 
     Args:
         predictions: a table of VQA predictions.
         films: where the films come from; questions whose film it lacks are left out.
     """
-    rows = predictions.filter(pc.field("condition") == MODEL).sort_by("question_row")
-    return [item for row in _choose_questions(rows) if (item := _question_item(row, films)) is not None]
+    items = (
+        _question_item(predictions.slice(place, 1).to_pylist()[0], verdict, films)
+        for place, verdict in choose_questions(predictions)
+    )
+    return [item for item in items if item is not None]
 
 
 def study_examples(predictions: pa.Table, films: FilmLookup) -> list[GalleryItem]:
-    """Gives the studies with the most positive labels, each with its likeliest findings.
+    """Gives rightly and wrongly decided and uncertain studies, each with its likeliest findings.
 
     Args:
         predictions: a table of 14-label predictions.
         films: where the films come from; studies whose film it lacks are left out.
     """
-    rows = predictions.filter(pc.field("condition") == MODEL).sort_by("study_id").to_pylist()
-    # Python's sort keeps the order of equals, so the choice is the same each time.
-    richest = sorted(rows, key=lambda row: -sum(label == 1 for label in row["labels"]))[:_MAX_STUDIES]
-    return [item for row in richest if (item := _study_item(row, films)) is not None]
+    rows = predictions.filter(pc.field("condition") == MODEL).sort_by("study_id").combine_chunks()
+    metadata = read_metadata(predictions)
+    calibration = saved_calibration(metadata)
+    items = (
+        _study_item(rows.slice(place, 1).to_pylist()[0], verdict, calibration, films)
+        for place, verdict in choose_studies(study_rows(rows, MODEL, metadata, CLASSIFIER))
+    )
+    return [item for item in items if item is not None]
 
 
-def _choose_questions(rows: pa.Table) -> Iterator[dict[str, Any]]:
-    shown: set[str] = set()
-    for head in ANSWER_HEADS:
-        of_head = rows.filter(pc.field("head") == head.value)
-        narrow = of_head.select(["dicom_id", "has_boxes_reference", "classes_reference", "classes_predicted"])
-        candidates = narrow.to_pylist()
-        order = sorted(range(len(candidates)), key=lambda row: not candidates[row]["has_boxes_reference"])
-        for verdict, count in _WANTED:
-            fitting = [row for row in order if _verdict(candidates[row]) == verdict]
-            for row in _on_new_films(fitting, candidates, shown, count):
-                yield of_head.slice(row, 1).to_pylist()[0]
-
-
-def _on_new_films(
-    rows: Sequence[int], candidates: Sequence[dict[str, Any]], shown: set[str], count: int
-) -> list[int]:
-    chosen: list[int] = []
-    for row in rows:
-        if len(chosen) < count and candidates[row]["dicom_id"] not in shown:
-            shown.add(candidates[row]["dicom_id"])
-            chosen.append(row)
-    return chosen
-
-
-def _verdict(row: dict[str, Any]) -> str:
-    return "right" if set(row["classes_reference"]) == set(row["classes_predicted"]) else "wrong"
-
-
-def _question_item(row: dict[str, Any], films: FilmLookup) -> GalleryItem | None:
+def _question_item(row: dict[str, Any], verdict: str, films: FilmLookup) -> GalleryItem | None:
     film = films(row["dicom_id"])
     if film is None:
         return None
@@ -87,30 +73,46 @@ def _question_item(row: dict[str, Any], films: FilmLookup) -> GalleryItem | None
     return GalleryItem(
         image=film.pixels,
         boxes=boxes,
-        title=f"{_verdict(row)}: {row['head']}, {row['question_type']}",
+        title=f"{verdict}: {row['head']}, {row['question_type']}",
         lines=(
             ("question", row["question"]),
             ("model", row["answer_predicted"]),
             ("reference", row["answer_reference"]),
             ("probabilities", _likeliest(CLASSES_OF_HEAD[Head(row["head"])], row["probabilities"])),
         ),
+        heat=_heat(row, film),
     )
 
 
-def _study_item(row: dict[str, Any], films: FilmLookup) -> GalleryItem | None:
+def _heat(row: dict[str, Any], film: Film) -> Heat | None:
+    """Gives the attention of an answer on its film; None where none was stored."""
+    attention, square = row.get("attention"), row.get("square_px")
+    if not attention or not square or max(attention) <= 0:
+        return None
+    side = grid_side(len(attention))
+    x1, y1, x2, y2 = (float(value) for value in film.place(_boxes([square]))[0])
+    return Heat(np.array(attention, dtype=float).reshape(side, side), (x1, y1, x2, y2))
+
+
+def _study_item(
+    row: dict[str, Any], verdict: str, calibration: ModelCalibration | None, films: FilmLookup
+) -> GalleryItem | None:
     found = (films(dicom_id) for dicom_id in row["dicom_ids"])
     film: Film | None = next((film for film in found if film is not None), None)
     if film is None:
         return None
     positive = [name for name, label in zip(FINDINGS, row["labels"], strict=True) if label == 1]
-    lines = (
-        ("labels", ", ".join(positive) or "none"),
-        ("likeliest", _likeliest(FINDINGS, row["probabilities"])),
-    )
-    return GalleryItem(image=film.pixels, title="study", lines=lines)
+    lines = [("labels", ", ".join(positive) or "none")]
+    if calibration is None:
+        lines.append(("likeliest", _likeliest(FINDINGS, row["probabilities"])))
+    else:
+        best = sorted(range(len(FINDINGS)), key=lambda place: -row["probabilities"][place])[:_SHOWN_SCORES]
+        for name, score in ((FINDINGS[place], row["probabilities"][place]) for place in best):
+            lines.append((name, calibration.describe(CLASSIFIER, name, score) or format_number(score, 2)))
+    return GalleryItem(image=film.pixels, title=verdict, lines=lines)
 
 
-def _likeliest(names: Sequence[str], probabilities: Sequence[float], count: int = 3) -> str:
+def _likeliest(names: Sequence[str], probabilities: Sequence[float], count: int = _SHOWN_SCORES) -> str:
     order = sorted(range(len(names)), key=lambda index: -probabilities[index])[:count]
     return ", ".join(f"{names[index]} {format_number(probabilities[index], 2)}" for index in order)
 

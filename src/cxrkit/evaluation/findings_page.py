@@ -1,18 +1,27 @@
-"""The sections of a classifier's page: ranking, decisions, and the same against radiologists."""
+"""The sections of a classifier's page: ranking, decisions, calibration; and against radiologists."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.definitions import CLASSIFIER, RADIOLOGIST
+from cxrkit.evaluation.decisions_table import add_decisions
+from cxrkit.evaluation.definitions import CLASSIFIER, DEFINITIONS, RADIOLOGIST
+from cxrkit.evaluation.described_scores import add_described_scores
 from cxrkit.evaluation.entry_cells import control_cell, value_cell
+from cxrkit.evaluation.finding_figures import add_confidence_curves, add_ranking_curves, model_rows
 from cxrkit.evaluation.headline import NOT_DEFINED
 from cxrkit.evaluation.measured import MODEL
-from cxrkit.evaluation.plots import finding_figures, radiologist_figures
-from cxrkit.reporting import Page, format_number
+from cxrkit.evaluation.predictions import read_metadata
+from cxrkit.reporting import Page
 from cxrkit.vocabulary import FINDINGS
 
+_CALIBRATION = (
+    "calibration_error",
+    "calibration_error_after_temperature",
+    "adaptive_calibration_error",
+    "brier_score",
+)
 Entries = Mapping[tuple[str, str, str], Mapping[str, Any]]
 
 
@@ -25,22 +34,27 @@ def add_findings(page: Page, report: Mapping[str, Any], predictions: pa.Table) -
         predictions: the table it was computed from.
     """
     page.section("Findings", "Scored under label policy zeros: a label that is blank or -1 counts as 0.")
-    entries = _entries(report, CLASSIFIER)
+    entries, rows = _entries(report, CLASSIFIER), model_rows(predictions, CLASSIFIER)
     _add_ranking(page, entries)
-    _add_decisions(page, entries, report["thresholds"])
-    for figure, caption in finding_figures(predictions):
-        page.figure(figure, caption)
+    add_decisions(page, entries, report["thresholds"], rows)
+    page.section("Curves of the findings", f"{DEFINITIONS['average_precision'].text.capitalize()}.")
+    add_ranking_curves(page, rows)
+    page.section(
+        "Calibration of the findings", "How far the stated probabilities can be believed, and what they mean."
+    )
+    _add_calibration(page, entries)
+    add_described_scores(page, rows, read_metadata(predictions))
+    add_confidence_curves(page, rows)
     if report["n_radiologist_studies"]:
         page.section(
             "Against radiologists",
             f"The {report['n_radiologist_studies']} studies of this split that radiologists labelled; labels "
             "that are blank or -1 count as 0. Thresholds are those above, chosen on the labels of CheXpert.",
         )
-        entries = _entries(report, RADIOLOGIST)
+        entries, rows = _entries(report, RADIOLOGIST), model_rows(predictions, RADIOLOGIST)
         _add_ranking(page, entries)
-        _add_decisions(page, entries, report["thresholds"])
-        for figure, caption in radiologist_figures(predictions):
-            page.figure(figure, caption)
+        add_decisions(page, entries, report["thresholds"], rows)
+        add_ranking_curves(page, rows, " against the labels of radiologists")
 
 
 def _entries(report: Mapping[str, Any], head: str) -> Entries:
@@ -68,20 +82,12 @@ def _add_ranking(page: Page, entries: Entries) -> None:
     page.table(columns, rows, caption="Ranking")
 
 
-def _add_decisions(page: Page, entries: Entries, thresholds: Mapping[str, Any]) -> None:
-    if thresholds["missing"]:
-        page.notice(f"No decisions: {thresholds['missing']}.")
-    names = ("f1_at_validation_threshold", "sensitivity", "specificity", "calibration_error")
-    rows = []
-    for finding in FINDINGS:
-        threshold = thresholds["values"][finding]
-        stated = NOT_DEFINED if threshold is None else format_number(threshold)
-        cells = (_short(entries[finding, name, MODEL]) for name in names)
-        rows.append((finding, stated, *cells))
+def _add_calibration(page: Page, entries: Entries) -> None:
+    names = [name for name in _CALIBRATION if any(name == key[1] for key in entries)]
     page.table(
-        ("finding", "threshold", "F1 [95 % interval]", "sensitivity", "specificity", "calibration error"),
-        rows,
-        caption=f"Decisions at the thresholds of the {thresholds['split']} split, and calibration",
+        ("finding", *(DEFINITIONS[name].title for name in names)),
+        [(finding, *(_short(entries[finding, name, MODEL]) for name in names)) for finding in FINDINGS],
+        caption="Calibration, each with its 95 % interval",
     )
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from cxrkit.evaluation.confusion_page import add_confusions
 from cxrkit.evaluation.consistency_page import add_consistency
+from cxrkit.evaluation.curves_page import add_curves
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
 from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.evidence import (
@@ -16,15 +18,16 @@ from cxrkit.evaluation.evidence import (
     evidence_rows,
     protocol_label,
 )
-from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.explanations_page import add_explanations
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.findings_page import add_findings
+from cxrkit.evaluation.gallery_page import add_gallery
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
-from cxrkit.evaluation.plots import binary_figures, headline_figure, severity_figure
+from cxrkit.evaluation.plots import headline_figure
 from cxrkit.evaluation.strata_page import add_strata
 from cxrkit.reporting import Page, format_count, format_signed
+from cxrkit.reporting.pdf import write_pdf
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
 PAGE_FILE = "report.html"
@@ -33,7 +36,11 @@ _CONDITIONS = (MODEL, *CONTROLS)
 
 
 def write_page(
-    report: Mapping[str, Any], predictions: pa.Table, path: Path, films: FilmLookup | None = None
+    report: Mapping[str, Any],
+    predictions: pa.Table,
+    path: Path,
+    films: FilmLookup | None = None,
+    pdf_path: Path | None = None,
 ) -> None:
     """Writes the page of an evaluation.
 
@@ -42,11 +49,14 @@ def write_page(
         predictions: the table it was computed from.
         path: where the page shall be.
         films: where example films come from; no gallery when None.
+        pdf_path: where the same shall be as PDF; none when None.
     """
     page = Page(_TITLES[report["task"]], f"split {report['split']}, checkpoint {report['checkpoint']}")
     add_evaluation(page, report, predictions, films)
     add_definitions(page, report)
     page.write(path)
+    if pdf_path is not None:
+        write_pdf(page, pdf_path)
 
 
 def add_evaluation(
@@ -56,7 +66,9 @@ def add_evaluation(
     _add_summary(page, report)
     if report["task"] == "vqa":
         _add_evidence(page, report)
-        _add_heads(page, report, predictions)
+        _add_heads(page, report)
+        add_confusions(page, predictions)
+        add_curves(page, predictions)
         _add_graph(page, report)
         add_consistency(page, report)
         add_explanations(page, report, predictions)
@@ -64,7 +76,7 @@ def add_evaluation(
         add_findings(page, report, predictions)
     add_strata(page, report)
     if films is not None:
-        _add_gallery(page, report, predictions, films)
+        add_gallery(page, report, predictions, films)
 
 
 def _add_summary(page: Page, report: Mapping[str, Any]) -> None:
@@ -138,24 +150,13 @@ def _graph_value(entry: Mapping[str, Any]) -> str:
     return NOT_DEFINED if entry["value"] is None else value_cell(entry)
 
 
-def _add_heads(page: Page, report: Mapping[str, Any], predictions: pa.Table) -> None:
+def _add_heads(page: Page, report: Mapping[str, Any]) -> None:
     page.section("Answers by head", "Heads have different classes and are never pooled.")
     for head in (*(head.value for head in ANSWER_HEADS), GROUNDING):
         lines = [entry for entry in report["metrics"] if entry["head"] == head]
         page.table(
             ("metric", *map(_words, _CONDITIONS), "n", "patients"), _condition_rows(lines), head.capitalize()
         )
-    for figure, caption in (*binary_figures(predictions), severity_figure(predictions)):
-        page.figure(figure, caption)
-
-
-def _add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, films: FilmLookup) -> None:
-    page.section("Example films")
-    page.notice(
-        "This page holds films and texts of patients: keep it where the data itself may be kept.", "warning"
-    )
-    examples = question_examples if report["task"] == "vqa" else study_examples
-    page.gallery(examples(predictions, films))
 
 
 def add_definitions(page: Page, report: Mapping[str, Any]) -> None:

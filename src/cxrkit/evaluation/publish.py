@@ -40,6 +40,7 @@ class EvaluationResult:
         evidence: rows of the evidence table, with the columns `evidence_columns()`; none for a classifier.
         warning: what must be read before the table, or None.
         remarks: what must be known to read the table.
+        pdf_path: `report.pdf`, where it was asked for.
     """
 
     report_path: Path
@@ -49,6 +50,7 @@ class EvaluationResult:
     evidence: list[tuple[str, ...]] = field(default_factory=list)
     warning: str | None = None
     remarks: tuple[str, ...] = ()
+    pdf_path: Path | None = None
 
 
 def publish_evaluation(
@@ -57,6 +59,8 @@ def publish_evaluation(
     films: FilmLookup | None = None,
     graphs: pa.Table | None = None,
     consistency: pa.Table | None = None,
+    *,
+    pdf: bool = False,
 ) -> EvaluationResult:
     """Writes predictions, report and page into a folder.
 
@@ -68,6 +72,7 @@ def publish_evaluation(
         films: where example films come from; no gallery when None.
         graphs: the predicted scene graphs of the same films, if there are any.
         consistency: answers that must agree with each other, if they were asked.
+        pdf: write the page as `report.pdf` too.
 
     Raises:
         ArtifactError: the table is not a whole prediction table.
@@ -79,7 +84,7 @@ def publish_evaluation(
     for table, name in ((graphs, GRAPHS_FILE), (consistency, CONSISTENCY_FILE)):
         if table is not None:
             write_predictions(table, output_dir / name)
-    return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films)
+    return publish_scores(output_dir / PREDICTIONS_FILE, output_dir, films, pdf=pdf)
 
 
 def publish_scores(
@@ -89,6 +94,7 @@ def publish_scores(
     *,
     n_resamples: int = N_RESAMPLES,
     patient_tables: Sequence[Path] = (),
+    pdf: bool = False,
 ) -> EvaluationResult:
     """Computes report and page from a prediction file alone.
 
@@ -100,6 +106,7 @@ def publish_scores(
         films: where example films come from; no gallery when None.
         n_resamples: resamples of patients for the intervals.
         patient_tables: files that tell sex, age or race; see `strata.read_patients`.
+        pdf: write the page as `report.pdf` too; an older one is taken away in any case.
 
     Raises:
         DataLayoutError: a table of patients is not usable.
@@ -117,7 +124,9 @@ def publish_scores(
     else:
         report = score_classification(stored, n_resamples=n_resamples)
     report_path, html_path = output_dir / REPORT_FILE, output_dir / PAGE_FILE
-    write_page(report, stored, html_path, films)
+    pdf_path = output_dir / PDF_FILE
+    pdf_path.unlink(missing_ok=True)
+    write_page(report, stored, html_path, films, pdf_path if pdf else None)
     write_report(report, report_path)
     return EvaluationResult(
         report_path,
@@ -127,6 +136,7 @@ def publish_scores(
         evidence_rows(report),
         headline_warning(report),
         () if is_vqa else tuple(report["notes"]),
+        pdf_path if pdf else None,
     )
 
 

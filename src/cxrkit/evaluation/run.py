@@ -37,6 +37,7 @@ def evaluate_vqa(
     explanation_questions: int = 0,
     patient_tables: Sequence[Path] = (),
     ask_consistency: bool = True,
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a VQA model under several protocols on one split.
@@ -52,6 +53,7 @@ def evaluate_vqa(
         explanation_questions: how many answers are explained; see `inference.perturbation`.
         ask_consistency: also ask what must agree; see `inference.consistency`.
         patient_tables: files that tell sex, age or race of the patients; see `strata.read_patients`.
+        pdf: write the page as `report.pdf` too.
         progress: called with (stage, done, total).
 
     Raises:
@@ -75,7 +77,7 @@ def evaluate_vqa(
     if patients is not None:
         answers = with_patients(answers, patients)
     return publish_evaluation(
-        answers, output_dir, _films(settings), predictions.graphs, predictions.consistency
+        answers, output_dir, _films(settings), predictions.graphs, predictions.consistency, pdf=pdf
     )
 
 
@@ -86,6 +88,7 @@ def evaluate_classifier(
     split: str = "test",
     output_dir: Path,
     patient_tables: Sequence[Path] = (),
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a 14-label classifier and its controls on one split; arguments as for `evaluate_vqa`."""
@@ -93,7 +96,7 @@ def evaluate_classifier(
     predictions = predict_classifier(model_path, settings, split=split, progress=progress)
     if patients is not None:
         predictions = with_patients(predictions, patients)
-    return publish_evaluation(predictions, output_dir, _films(settings))
+    return publish_evaluation(predictions, output_dir, _films(settings), pdf=pdf)
 
 
 def _patients(settings: Settings, tables: Sequence[Path]) -> PatientTables | None:
@@ -116,6 +119,7 @@ def evaluate_model(
     explanation_questions: int = 0,
     patient_tables: Sequence[Path] = (),
     ask_consistency: bool = True,
+    pdf: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Evaluates a model of either task; arguments as for `evaluate_vqa`.
@@ -146,6 +150,7 @@ def evaluate_model(
             bertscore_model=bertscore_model,
             patient_tables=patient_tables,
             ask_consistency=ask_consistency,
+            pdf=pdf,
             progress=progress,
         )
     return evaluate_classifier(
@@ -154,6 +159,7 @@ def evaluate_model(
         split=split,
         output_dir=output_dir,
         patient_tables=patient_tables,
+        pdf=pdf,
         progress=progress,
     )
 

@@ -5,6 +5,8 @@ import numpy as np
 from cxrkit.metrics.counts import FloatArray, divide_or_nan
 from cxrkit.metrics.ranking import BoolArray, rank_rows
 
+MOST_POINTS = 1000
+
 
 def roc_points(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Gives false positive rate and sensitivity at every threshold, from (0, 0) to (1, 1).
@@ -59,6 +61,23 @@ def reliability_points(
     stated = np.bincount(bins, weights=probabilities, minlength=num_bins)
     positive = np.bincount(bins, weights=labels.astype(float), minlength=num_bins)
     return divide_or_nan(stated, counts), divide_or_nan(positive, counts), counts
+
+
+def thin_points(x: FloatArray, y: FloatArray, most: int = MOST_POINTS) -> tuple[FloatArray, FloatArray]:
+    """Gives points of a curve that lie evenly in its order, both ends among them, none moved.
+
+    Args:
+        x: `[points]`.
+        y: `[points]`.
+        most: how many are kept; all of a shorter curve.
+
+    >>> thin_points(np.arange(5.0), np.arange(5.0), most=3)[0].tolist()
+    [0.0, 2.0, 4.0]
+    """
+    if len(x) <= most:
+        return x, y
+    kept = np.linspace(0, len(x) - 1, most).round().astype(np.int64)
+    return x[kept], y[kept]
 
 
 def _cumulative(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -14,12 +14,13 @@ from cxrkit.reporting.formatting import (
     format_quantity,
     format_signed,
 )
-from cxrkit.reporting.gallery import GalleryItem, LabelledBox
+from cxrkit.reporting.gallery import GalleryItem, Heat, LabelledBox
 from cxrkit.reporting.page import Page, figure_png
 from cxrkit.reporting.writing import write_atomically
 
 __all__ = [
     "GalleryItem",
+    "Heat",
     "LabelledBox",
     "Page",
     "figure_png",

@@ -8,9 +8,12 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cxrkit.reporting.axes import LABEL_SIZE, count_axis, say_empty, share_axis, style_axes
+from cxrkit.reporting.axes import LABEL_SIZE, SMALL_SIZE, count_axis, say_empty, share_axis, style_axes
 from cxrkit.reporting.formatting import format_number
 from cxrkit.reporting.palette import BLUE, FAINT_INK, LINE_STYLES, SERIES, series_color
+
+# Two stand side by side on the page.
+_SQUARE_INCHES = (5.2, 3.1)
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,13 @@ class Curve:
 
 
 def _unit_square(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.8, 4.3), layout="compressed")
+    figure = Figure(figsize=_SQUARE_INCHES, layout="compressed")
     axes = figure.subplots()
     style_axes(axes, title, xlabel, ylabel, grid="both")
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+    axes.tick_params(axis="x", pad=5)
     axes.set_box_aspect(1)
     return figure, axes
 
@@ -52,8 +57,8 @@ def _draw_curves(axes: Axes, curves: Sequence[Curve], steps: bool) -> None:
 
 def _legend_beside(axes: Axes, title: str) -> None:
     axes.legend(
-        loc="upper left", bbox_to_anchor=(1.02, 1.02), fontsize=LABEL_SIZE - 0.5, frameon=False, title=title,
-        title_fontsize=LABEL_SIZE, alignment="left", borderaxespad=0.0,
+        loc="upper left", bbox_to_anchor=(1.03, 1.02), fontsize=SMALL_SIZE - 0.5, frameon=False, title=title,
+        title_fontsize=SMALL_SIZE, alignment="left", borderaxespad=0.0, handlelength=1.6,
     )  # fmt: skip
 
 
@@ -112,12 +117,34 @@ def perturbation_curves(curves: Sequence[Curve], title: str = "") -> Figure:
     return figure
 
 
+def risk_coverage_curves(curves: Sequence[Curve], title: str = "") -> Figure:
+    """Gives the error rate when only the surest answers are given.
+
+    Args:
+        curves: x is the share of answers that are given, y the share of wrong ones among them, score the
+            area under the curve.
+        title: a line above.
+    """
+    figure, axes = _unit_square(title, "share of answers given, surest first", "share of wrong answers")
+    share_axis(axes, "y")
+    if not curves:
+        say_empty(axes)
+        return figure
+    _draw_curves(axes, curves, steps=False)
+    highest = max(float(np.max(curve.y)) for curve in curves)
+    top = min(1.01, max(0.05, 1.15 * highest))
+    axes.set_ylim(-0.02 * top, top)
+    _legend_beside(axes, "area")
+    return figure
+
+
 def reliability_curve(
     confidence: npt.ArrayLike,
     accuracy: npt.ArrayLike,
     counts: npt.ArrayLike,
     title: str = "",
     error: float | None = None,
+    names: tuple[str, str] = ("stated probability", "observed share"),
 ) -> Figure:
     """Gives the share that was right against the stated probability, with the cases per bin below.
 
@@ -127,12 +154,13 @@ def reliability_curve(
         counts: `[bins]` cases.
         title: a line above.
         error: expected calibration error, written into the plot; none when None.
+        names: what the axes show.
     """
     stated, seen, cases = (np.asarray(values, dtype=float) for values in (confidence, accuracy, counts))
-    figure = Figure(figsize=(4.6, 5.2), layout="constrained")
+    figure = Figure(figsize=(4.0, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, height_ratios=[3.2, 1], sharex=True)
-    style_axes(upper, title, ylabel="observed share", grid="both")
-    style_axes(lower, xlabel="stated probability", ylabel="cases", grid="y")
+    style_axes(upper, title, ylabel=names[1], grid="both")
+    style_axes(lower, xlabel=names[0], ylabel="cases", grid="y")
     if not cases.sum():
         say_empty(upper)
         say_empty(lower, "")

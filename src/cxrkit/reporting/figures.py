@@ -216,6 +216,11 @@ def film_grid(items: Sequence[GalleryItem], columns: int = 3, title: str = "") -
 def _draw_film(axes: "Axes", item: GalleryItem) -> None:
     axes.imshow(item.image, cmap="gray", vmin=0, vmax=255)
     axes.set_title(item.title, fontsize=LABEL_SIZE, color=INK, loc="left")
+    if item.heat is not None:
+        x1, y1, x2, y2 = item.heat.square
+        axes.imshow(item.heat.rgba(), extent=(x1, x2, y2, y1), interpolation="nearest")
+        height, width = item.image.shape
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     for box in item.boxes:
         x1, y1, x2, y2 = box.xyxy
         color = BOX_COLORS[box.kind]

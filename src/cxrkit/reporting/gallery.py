@@ -12,9 +12,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from cxrkit.reporting.formatting import format_number
-from cxrkit.reporting.palette import BOX_COLORS
+from cxrkit.reporting.palette import ATTENTION_COLOR, BOX_COLORS
 
 MAX_SIDE_PX = 512
+MOST_OPAQUE = 0.6
 
 BoxKind = Literal["predicted", "reference"]
 
@@ -43,6 +44,29 @@ class LabelledBox:
 
 
 @dataclass(frozen=True)
+class Heat:
+    """Attention over the equal cells of a square that a film lies in.
+
+    Attributes:
+        values: `[v, v]`, 0 or more.
+        square: its corners x1, y1, x2, y2 in pixels of the item's image.
+    """
+
+    values: npt.NDArray[np.floating]
+    square: tuple[float, float, float, float]
+
+    def rgba(self) -> npt.NDArray[np.uint8]:
+        """Gives the cells as colours `uint8 [v, v, 4]`, the more attended the less transparent."""
+        highest = float(self.values.max(initial=0.0))
+        shares = self.values / highest if highest > 0 else np.zeros_like(self.values)
+        color = [int(ATTENTION_COLOR[start : start + 2], 16) for start in (1, 3, 5)]
+        cells = np.empty((*self.values.shape, 4), np.uint8)
+        cells[..., :3] = color
+        cells[..., 3] = np.round(255 * MOST_OPAQUE * shares)
+        return cells
+
+
+@dataclass(frozen=True)
 class GalleryItem:
     """A film with boxes, a title and lines of text below it.
 
@@ -51,12 +75,14 @@ class GalleryItem:
         boxes: what to draw on it.
         title: one line above the text.
         lines: text lines; a pair is shown as a name and its value.
+        heat: what the model attended to; None where it is not known.
     """
 
     image: npt.NDArray[np.uint8]
     boxes: Sequence[LabelledBox] = ()
     title: str = ""
     lines: Sequence[str | tuple[str, str]] = field(default=())
+    heat: Heat | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +115,23 @@ def png_data_uri(image: npt.NDArray[np.uint8], max_side_px: int = MAX_SIDE_PX) -
         raise ValueError(f"a film is uint8 [height, width], not {image.dtype} {list(image.shape)}")
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
+    return _data_uri(picture)
+
+
+def _data_uri(picture: Image.Image) -> str:
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _heat_html(heat: Heat) -> str:
+    x1, y1, x2, y2 = heat.square
+    # Not smoothed: a cell is all that is known.
+    return (
+        f'<image class="heat" x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" '
+        f'preserveAspectRatio="none" style="image-rendering: pixelated" '
+        f'href="{_data_uri(Image.fromarray(heat.rgba()))}"/>'
+    )
 
 
 def _place_tag(box: LabelledBox, width: int, height: int, size: float, taken: list[_Tag]) -> _Tag:
@@ -133,6 +173,7 @@ def _film_html(item: GalleryItem) -> str:
         taken += [tag] if tag else []
         shapes.append(_draw_box(box, tag, size))
     alt = escape(item.title or "film")
+    shapes = shapes if item.heat is None else [_heat_html(item.heat), *shapes]
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{alt}">'
         f'<image width="{width}" height="{height}" href="{png_data_uri(item.image)}"/>{"".join(shapes)}</svg>'
@@ -149,8 +190,13 @@ def gallery_html(items: Sequence[GalleryItem]) -> str:
     """Gives a grid of films, each with its boxes, title and lines; a word when there are none."""
     if not items:
         return '<p class="empty">No films to show.</p>'
-    kinds = {box.kind for item in items for box in item.boxes}
-    names = (("predicted", "predicted box"), ("reference", "reference box"))
+    kinds = {str(box.kind) for item in items for box in item.boxes}
+    kinds |= {"attention"} if any(item.heat is not None for item in items) else set()
+    names = (
+        ("predicted", "predicted box"),
+        ("reference", "reference box"),
+        ("attention", "attention, the denser the more"),
+    )
     keys = "".join(f'<span class="key {kind}">{name}</span>' for kind, name in names if kind in kinds)
     legend = f'<p class="legend">{keys}</p>' if keys else ""
     cards = []

@@ -9,8 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cxrkit.reporting.blocks import Block, FigureBlock, GalleryBlock, HeadingBlock, TableBlock, TextBlock
+from cxrkit.reporting.formatting import format_cell
 from cxrkit.reporting.gallery import GalleryItem, gallery_html
-from cxrkit.reporting.tables import Alignment, table_html
+from cxrkit.reporting.tables import Alignment, sides_of, table_html
 from cxrkit.reporting.writing import write_atomically
 from cxrkit.version import __version__
 
@@ -59,6 +61,20 @@ def _paragraphs(text: str) -> str:
     return "".join(f"<p>{escape(part.strip())}</p>" for part in text.split("\n\n") if part.strip())
 
 
+def _figure_block(figure: "Figure", caption: str) -> FigureBlock:
+    width, height = figure.get_size_inches()
+    return FigureBlock(figure_png(figure), caption, (float(width), float(height)))
+
+
+def _figure_html(block: FigureBlock) -> str:
+    data = base64.b64encode(block.png).decode("ascii")
+    width, height = (round(96 * inches) for inches in block.inches)
+    return (
+        f'<figure><div class="scroll"><img alt="{escape(block.caption)}" width="{width}" height="{height}" '
+        f'src="data:image/png;base64,{data}"></div><figcaption>{escape(block.caption)}</figcaption></figure>'
+    )
+
+
 class Page:
     """A page that is written as one HTML file; the same calls give the same bytes.
 
@@ -73,9 +89,11 @@ class Page:
         self.title = title
         self.subtitle = subtitle
         self._sections: list[tuple[str, list[str]]] = [("", [])]
+        self.blocks: list[Block] = []
 
-    def _add(self, html: str) -> None:
+    def _add(self, html: str, *blocks: Block) -> None:
         self._sections[-1][1].append(html)
+        self.blocks += blocks
 
     def section(self, title: str, text: str = "") -> None:
         """Begins a section, which the table of contents lists.
@@ -84,11 +102,16 @@ class Page:
             title: its heading.
             text: paragraphs, separated by empty lines.
         """
-        self._sections.append((title, [_paragraphs(text)]))
+        self._sections.append((title, []))
+        self._add(_paragraphs(text), HeadingBlock(title), *([TextBlock(text)] if text else []))
 
     def paragraph(self, text: str) -> None:
         """Adds paragraphs, separated by empty lines."""
-        self._add(_paragraphs(text))
+        self._add(_paragraphs(text), TextBlock(text))
+
+    def remark(self, text: str) -> None:
+        """Says in a faint line why something is not there."""
+        self._add(f'<p class="empty">{escape(text)}</p>', TextBlock(text))
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Adds a row of large figures, each a name and its value.
@@ -99,7 +122,8 @@ class Page:
         cells = "".join(
             f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts
         )
-        self._add(f'<dl class="facts">{cells}</dl>')
+        text = ", ".join(f"{name}: {value}" for name, value in facts)
+        self._add(f'<dl class="facts">{cells}</dl>', TextBlock(text))
 
     def table(
         self,
@@ -114,7 +138,10 @@ class Page:
         Raises:
             ValueError: a row is not as long as `columns`.
         """
-        self._add(table_html(columns, rows, caption, align, empty))
+        html = table_html(columns, rows, caption, align, empty)
+        cells = [[format_cell(cell) for cell in row] for row in rows]
+        block = TableBlock(columns, cells, caption, align or sides_of(rows, len(columns)))
+        self._add(html, block if rows else TextBlock(f"{caption}{': ' if caption else ''}{empty}"))
 
     def figure(self, figure: "Figure", caption: str) -> None:
         """Adds a matplotlib figure as PNG inside the page.
@@ -123,12 +150,14 @@ class Page:
             figure: what to draw.
             caption: a line below it; also what a screen reader says.
         """
-        data = base64.b64encode(figure_png(figure)).decode("ascii")
-        width, height = (round(96 * inches) for inches in figure.get_size_inches())
-        self._add(
-            f'<figure><div class="scroll"><img alt="{escape(caption)}" width="{width}" height="{height}" '
-            f'src="data:image/png;base64,{data}"></div><figcaption>{escape(caption)}</figcaption></figure>'
-        )
+        block = _figure_block(figure, caption)
+        self._add(_figure_html(block), block)
+
+    def figures(self, figures: Sequence[tuple["Figure", str]]) -> None:
+        """Adds matplotlib figures side by side, as many as the page is wide; each with its caption."""
+        blocks = [_figure_block(figure, caption) for figure, caption in figures]
+        if blocks:
+            self._add(f'<div class="figures">{"".join(map(_figure_html, blocks))}</div>', *blocks)
 
     def notice(self, text: str, kind: NoticeKind = "info") -> None:
         """Adds a framed remark.
@@ -143,7 +172,8 @@ class Page:
         if kind not in _NOTICE_WORDS:
             raise ValueError(f"a notice is one of {', '.join(_NOTICE_WORDS)}, not {kind!r}")
         self._add(
-            f'<aside class="notice {kind}"><strong>{_NOTICE_WORDS[kind]}</strong>{_paragraphs(text)}</aside>'
+            f'<aside class="notice {kind}"><strong>{_NOTICE_WORDS[kind]}</strong>{_paragraphs(text)}</aside>',
+            TextBlock(text, _NOTICE_WORDS[kind]),
         )
 
     def gallery(self, items: Sequence[GalleryItem]) -> None:
@@ -152,7 +182,7 @@ class Page:
         Raises:
             ValueError: an image is not `uint8 [height, width]`.
         """
-        self._add(gallery_html(items))
+        self._add(gallery_html(items), GalleryBlock(items) if items else TextBlock("No films to show."))
 
     def to_html(self) -> str:
         """Gives the whole page as text."""

@@ -20,6 +20,8 @@ RULE = "#D9DEE3"
 
 # On a dark film: warm and solid for what the model says, cool and dashed for the reference.
 BOX_COLORS: dict[str, str] = {"predicted": "#FFB000", "reference": "#64C8FF"}
+# Neither of the two.
+ATTENTION_COLOR = "#FF3D7F"
 
 
 def series_color(index: int) -> str:

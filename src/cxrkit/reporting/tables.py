@@ -10,11 +10,13 @@ from cxrkit.reporting.formatting import MISSING, format_cell
 
 Alignment = Literal["left", "right", "center"]
 
+# How tables write that there is no value; such cells take no part in what a column is.
+_BLANKS = ("", MISSING, "-")
 _NUMBER = re.compile(r"[<>+−-]? ?\d[\d,]*(?:\.\d+)?(?: ?%)?(?: [\[(].*[\])])?$")
 
 
 def _is_numeric(cell: object) -> bool:
-    if cell is None or (isinstance(cell, str) and cell in ("", MISSING)):
+    if cell is None or (isinstance(cell, str) and cell in _BLANKS):
         return True
     if isinstance(cell, str):
         return _NUMBER.match(cell) is not None
@@ -23,8 +25,12 @@ def _is_numeric(cell: object) -> bool:
 
 def _guess_alignment(rows: Sequence[Sequence[object]], column: int) -> Alignment:
     cells = [row[column] for row in rows]
-    has_number = any(cell is not None and cell not in ("", MISSING) for cell in cells)
-    return "right" if has_number and all(_is_numeric(cell) for cell in cells) else "left"
+    return "right" if all(_is_numeric(cell) for cell in cells) else "left"
+
+
+def sides_of(rows: Sequence[Sequence[object]], columns: int) -> list[Alignment]:
+    """Gives where the cells of each column stand: numbers to the right, words to the left."""
+    return [_guess_alignment(rows, column) for column in range(columns)]
 
 
 def _sort_key(cell: object, text: str) -> str:
@@ -72,7 +78,7 @@ def table_html(
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     if not rows:
         return f'<p class="empty">{escape(caption)}{": " if caption else ""}{escape(empty)}</p>'
-    sides = align or [_guess_alignment(rows, column) for column in range(len(columns))]
+    sides = align or sides_of(rows, len(columns))
     head = "".join(
         f'<th class="{side}" scope="col">{escape(name)}</th>'
         for name, side in zip(columns, sides, strict=True)
