@@ -8,10 +8,11 @@ import pytest
 from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS
 from cxrkit.evaluation.report import SCHEMA_VERSION
+from cxrkit.evaluation.strata_page import STRATA
 from cxrkit.evaluation.text_pairs import BERTSCORE
 from cxrkit.evaluation.vqa_scores import score_vqa
 from cxrkit.inference.explanation_columns import OPTIONAL_COLUMNS
-from cxrkit.inference.schema import CLASSIFY_SCHEMA, VQA_SCHEMA, graph_schema
+from cxrkit.inference.schema import CLASSIFY_SCHEMA, CONSISTENCY_SCHEMA, VQA_SCHEMA, graph_schema
 from cxrkit.vocabulary import REGIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -41,7 +42,7 @@ def test_every_key_of_a_report_is_described(reports):
 @pytest.mark.parametrize(
     ("part", "heading"),
     [
-        ("metrics", "### An entry of `metrics` and `per_question_type`"),
+        ("metrics", "### An entry of `metrics` and `strata`"),
         ("differences", "### An entry of `differences`"),
         ("evidence", "### An entry of `evidence`"),
     ],
@@ -65,6 +66,7 @@ def test_conditions_are_those_of_the_code():
             | {BERTSCORE: "float"},
         ),
         ("## `predictions.parquet` of a classifier", {f.name: str(f.type) for f in CLASSIFY_SCHEMA}),
+        ("## `consistency_predictions.parquet`", {f.name: str(f.type) for f in CONSISTENCY_SCHEMA}),
         (
             "## `graph_predictions.parquet`",
             {f.name: str(f.type) for f in ONE_ENTITY}
@@ -84,3 +86,8 @@ def test_every_definition_stands_in_the_document_as_in_the_code():
         assert f"| `{entry.definition_id}` | {told} |" in text
     described = rows("metrics.md", "## Every definition")
     assert set(described) == {entry.definition_id for entry in DEFINITIONS.values()}
+
+
+def test_every_stratum_is_described(vqa_table):
+    told = {name for key in rows("evaluation_report.md", "### Groups") for name in key.split("`, `")}
+    assert told == set(STRATA)
