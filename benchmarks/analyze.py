@@ -4,7 +4,8 @@ The index is a drawn set's, prepared, and its tables repeated with numbers of th
 films and observations to as many studies as the release has, questions to as many questions. The copies'
 columns lie in files that are mapped, as those of a real index. Each copy has answers of its own texts, and
 eight copies have questions of their own texts. The films are mixed in memory from two of the drawn set's,
-each film another mixture: the disk that a store of the full size lies on is not measured, nor is decoding.
+each film another mixture under shadows of its own: the disk that a store of the full size lies on is not
+measured, nor is decoding.
 """
 
 import argparse
@@ -32,6 +33,7 @@ STUDIES, QUESTIONS = 227_239, 42_172_827
 COPIES_WITH_EQUAL_QUESTIONS = 8
 # What a copy's rows of a column are moved by: the rows of that table, or a number that keeps them apart.
 ROW_OF = {"study_row": "studies", "image_row": "images", "question_row": "questions"}
+SHADOWS = 10
 
 
 @dataclass
@@ -51,7 +53,10 @@ class RepeatedIndex:
 
 @dataclass
 class MixedFilms:
-    """Films that are each a mixture of two of the base's, turned round by some columns."""
+    """Films that are each a mixture of two of the base's under coarse shadows of its own.
+
+    Without these they would resemble each other more than films of different patients do.
+    """
 
     base: FilmSource
     count: int
@@ -68,7 +73,11 @@ class MixedFilms:
         one, other = (self.base.read(int(row)) for row in draw.integers(0, self.base.count, 2))
         share = int(draw.integers(64, 192))
         mixed = (one.astype(np.uint16) * share + other.astype(np.uint16) * (256 - share)) >> 8
-        return np.roll(mixed.astype(np.uint8), int(draw.integers(-20, 20)), axis=1)
+        block = -(-self.size // SHADOWS)
+        shadow = np.kron(
+            draw.integers(128, 256, (SHADOWS, SHADOWS)).astype(np.uint16), np.ones((block, block), np.uint16)
+        )
+        return ((mixed * shadow[: self.size, : self.size]) >> 8).astype(np.uint8)
 
 
 def repeat_index(base: Index, folder: Path, share: float) -> tuple[RepeatedIndex, int]:

@@ -1,5 +1,7 @@
 """The same film twice: byte for byte, or stored anew in another size, contrast or compression."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -34,8 +36,7 @@ def measure_film_leakage(index: Index, films: FilmSource, scan: FilmScan) -> dic
     near = near_pairs(unit_points(scan.thumbnail, scan.is_blank), NEAR)
     is_new = scan.digest[near.first] != scan.digest[near.second]
     pairs = np.stack([near.first[is_new], near.second[is_new]], axis=1)
-    alike = np.array([_agree_in_detail(films, int(one), int(two)) for one, two in pairs], bool)
-    confirmed = pairs[alike] if len(pairs) else pairs
+    confirmed = pairs[_agree_in_detail(films, pairs)]
     return {
         "films": films.count,
         "blank": int(scan.is_blank.sum()),
@@ -54,10 +55,17 @@ def _identical(scan: FilmScan) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.in
     return original[again], rows[again]
 
 
-def _agree_in_detail(films: FilmSource, first: int, second: int) -> bool:
-    pictures = np.stack([block_means(film_without_margin(films, row), DETAIL) for row in (first, second)])
-    points = unit_points(np.rint(pictures).astype(np.uint8), np.zeros(2, bool))
-    return bool(np.linalg.norm(points[0] - points[1]) <= NEAR_IN_DETAIL)
+def _agree_in_detail(films: FilmSource, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tells which pairs `[K, 2]` of films agree in the larger pictures too."""
+
+    def agree(pair: npt.NDArray[np.int64]) -> bool:
+        pictures = np.stack([block_means(film_without_margin(films, int(row)), DETAIL) for row in pair])
+        points = unit_points(np.rint(pictures).astype(np.uint8), np.zeros(2, bool))
+        return bool(np.linalg.norm(points[0] - points[1]) <= NEAR_IN_DETAIL)
+
+    # Reading a film lets other threads run.
+    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)))) as team:
+        return np.fromiter(team.map(agree, pairs), bool, len(pairs))
 
 
 def _count(

@@ -15,6 +15,8 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 AXES = 12
 _FITTED_ON = 20_000
+# Each is then looked at in detail: some minutes on two cores.
+MOST_PAIRS = 50_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class NearPairs:
     truncated: bool
 
 
-def near_pairs(points: FloatArray, distance: float, most: int = 200_000) -> NearPairs:
+def near_pairs(points: FloatArray, distance: float, most: int = MOST_PAIRS) -> NearPairs:
     """Gives all pairs of points within a distance.
 
     Args:
