@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from cxrkit.errors import ArtifactError
+from cxrkit.evaluation.content_hash import content_hash
 from cxrkit.evaluation.films import Film
 from cxrkit.evaluation.predictions import read_predictions, write_predictions
 from cxrkit.evaluation.publish import publish_evaluation
@@ -131,3 +132,12 @@ def test_damaged_reports_are_refused(tmp_path):
 def test_boxes_move_with_the_film():
     film = Film(np.zeros((10, 10), np.uint8), scale=0.5, pad_x=1.0, pad_y=3.0)
     assert film.place(np.array([[2.0, 4.0, 8.0, 10.0]])).tolist() == [[2.0, 5.0, 5.0, 8.0]]
+
+
+def test_texts_kept_once_change_neither_report_nor_hash(vqa_table, tmp_path):
+    write_predictions(vqa_table, tmp_path / "p.parquet")
+    plain = read_predictions(tmp_path / "p.parquet")
+    coded = read_predictions(tmp_path / "p.parquet", coded=True)
+    assert pa.types.is_dictionary(coded.schema.field("question").type)
+    assert content_hash(coded) == content_hash(plain)
+    assert score_vqa(coded, n_resamples=50) == score_vqa(plain, n_resamples=50)

@@ -20,13 +20,14 @@ def content_hash(table: pa.Table) -> str:
     keys: list[tuple[str, Literal["ascending", "descending"]]] = [
         (name, "ascending") for name in _KEYS if name in table.column_names
     ]
-    order = pc.sort_indices(table.select([name for name, _ in keys]), sort_keys=keys) if keys else None
+    sorted_by = pa.table({name: _plain(table.column(name)) for name, _ in keys})
+    order = pc.sort_indices(sorted_by, sort_keys=keys) if keys else None
     digest = hashlib.sha256()
     for key, value in sorted((table.schema.metadata or {}).items()):
         _add(digest, key, value)
     # Column by column: the whole table in another order would take as much memory again.
     for name in sorted(table.column_names):
-        column = table.column(name)
+        column = _plain(table.column(name))
         array: Any = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
         _add(digest, name.encode(), str(array.type).encode())
         _add_array(digest, array if order is None else array.take(order))
@@ -46,6 +47,12 @@ def _add(digest: Any, *parts: bytes) -> None:
         # With its length, so that no two lists of parts run into the same bytes.
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
+
+
+def _plain(column: Any) -> Any:
+    """Gives a column as its values: what a file says does not depend on how its texts are kept in memory."""
+    coded = isinstance(column.type, pa.DictionaryType)
+    return column.cast(column.type.value_type) if coded else column
 
 
 def _add_array(digest: Any, array: Any) -> None:

@@ -27,7 +27,6 @@ from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.evaluation.plots import headline_figure
 from cxrkit.evaluation.strata_page import add_strata
 from cxrkit.reporting import Page, format_count, format_signed
-from cxrkit.reporting.pdf import write_pdf
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 
 PAGE_FILE = "report.html"
@@ -56,6 +55,8 @@ def write_page(
     add_definitions(page, report)
     page.write(path)
     if pdf_path is not None:
+        from cxrkit.reporting.pdf import write_pdf
+
         write_pdf(page, pdf_path)
 
 

@@ -112,7 +112,7 @@ def publish_scores(
         DataLayoutError: a table of patients is not usable.
         ArtifactError: a file is missing, damaged, or no whole prediction table.
     """
-    stored = read_predictions(predictions_path)
+    stored = read_predictions(predictions_path, coded=True)
     if patient_tables:
         subjects = [int(subject) for subject in stored.column("subject_id").to_numpy()]
         stored = with_patients(stored, read_patients(patient_tables, subjects))
