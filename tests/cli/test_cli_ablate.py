@@ -176,7 +176,7 @@ def test_a_stopped_command_goes_on_where_it_was(call, workspace, tmp_path, monke
     assert read_run(tmp_path / "ablations/resnet14t")["finished"]
     content = json.loads((tmp_path / "ablations/ablation.json").read_text())
     assert [run["name"] for run in content["runs"]] == ["full", "resnet14t"]
-    assert "cannot be told apart" in out or "distinguishable" in out
+    assert "full and resnet14t are not distinguishable" in out
 
 
 def _flat(settings):
@@ -197,6 +197,14 @@ def _changed(folder, task):
         name: {key: value for key, value in flat.items() if value != full[key]}
         for name, flat in found.items()
     }
+
+
+@pytest.mark.parametrize("folder", ["", "classify/"])
+def test_the_document_names_every_file(folder):
+    text = (ROOT / "docs/ablations.md").read_text()
+    names = [path.name for path in (ROOT / "configs/ablations" / folder).glob("*.yaml")]
+    assert names
+    assert [name for name in names if f"| `{folder}{name}` |" not in text] == []
 
 
 def test_each_file_of_the_classifier_changes_what_its_name_says():

@@ -7,7 +7,7 @@ import pytest
 
 from cxrkit.cli import ablations as running
 from cxrkit.cli.ablation_settings import read_ablations
-from cxrkit.cli.ablations import evaluate_all, require_protocols, train_all
+from cxrkit.cli.ablations import AGAIN, evaluate_all, require_protocols, train_all
 from cxrkit.errors import ArtifactError, ProcessLostError, SettingsError, TrainingStopped
 from cxrkit.evaluation.predictions import PREDICTIONS_FILE
 from cxrkit.evaluation.report import REPORT_FILE
@@ -81,9 +81,21 @@ def test_what_asks_to_stop_stops_all(three, monkeypatch, error):
 
     monkeypatch.setattr(running, "_train", train)
     said = Said()
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error)) as caught:
         train_all(three, INDEX, said)
     assert said == ["full (1 of 3): training"]
+    # `ablate` has no option of going on: it always does.
+    assert getattr(caught.value, "next_step", AGAIN) == AGAIN
+
+
+def test_a_defect_of_one_of_several_processes_leaves_none_of_them_waiting(three, monkeypatch):
+    def train(_ablation, _index, _terminal):
+        raise KeyError("a defect")
+
+    monkeypatch.setattr(running, "_train", train)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(KeyError):
+        train_all(three, INDEX, Said())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cxrkit.data.index import Index
 
 logger = logging.getLogger(__name__)
+AGAIN = "the same command again goes on; what is finished is kept"
 
 
 @dataclass(frozen=True)
@@ -106,18 +107,25 @@ def evaluate_all(
 
 
 def _each(ablations: Sequence[Ablation], stage: str, do: Callable[[Ablation, str], None]) -> Done:
+    from cxrkit.training.arguments import processes
+
     done = Done()
     for number, ablation in enumerate(ablations, start=1):
         try:
             do(ablation, f"{ablation.name} ({number} of {len(ablations)})")
             done.whole.append(ablation)
-        except (TrainingStopped, ProcessLostError):
+        except (TrainingStopped, ProcessLostError) as error:
+            # Theirs names an option of `train`: here an unfinished run is always gone on with.
+            error.next_step = AGAIN
             raise
         except CxrkitError as error:
             logger.warning("%s: %s", ablation.name, error)
             done.failed.append(Failed(ablation.name, stage, str(error)))
         except Exception as error:
             # Memory that ran out, a file that vanished, a defect: hours of the others' training outlive it.
+            if stage == "training" and processes() > 1:
+                # The other processes may still wait inside this ablation: going on, none would ever meet them.
+                raise
             logger.exception("%s: %s failed", ablation.name, stage)
             done.failed.append(Failed(ablation.name, stage, f"{type(error).__name__}: {error}"))
     return done
