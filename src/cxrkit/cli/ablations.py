@@ -124,7 +124,7 @@ def _each(ablations: Sequence[Ablation], stage: str, do: Callable[[Ablation, str
         except Exception as error:
             # Memory that ran out, a file that vanished, a defect: hours of the others' training outlive it.
             if stage == "training" and processes() > 1:
-                # The other processes may still wait inside this ablation: going on, none would ever meet them.
+                # The others may still wait inside this ablation: going on, this one would never meet them.
                 raise
             logger.exception("%s: %s failed", ablation.name, stage)
             done.failed.append(Failed(ablation.name, stage, f"{type(error).__name__}: {error}"))
