@@ -184,6 +184,15 @@ def test_attention_lies_over_the_film_where_it_was_stored(vqa_table, tmp_path):
     assert '<image class="heat"' not in without
 
 
+def test_a_gallery_without_boxes_says_so(vqa_table, tmp_path):
+    rows = vqa_table.to_pylist()
+    for row in rows:
+        row |= {"boxes_reference": [], "has_boxes_reference": False, "boxes_predicted": [], "box_scores": []}
+    bare = pa.Table.from_pylist(rows, schema=vqa_table.schema)
+    assert "No boxes are drawn" in page_of(bare, tmp_path, lookup=films)
+    assert "No boxes are drawn" not in page_of(vqa_table, tmp_path, lookup=films)
+
+
 def test_nothing_to_draw_is_said_in_words(vqa_table, classify_table, tmp_path):
     no_severity = vqa_table.filter(pc.field("head") != "severity")
     first = AnswerArrays.of_table(no_severity, Head.BINARY, "model").reference[:, 1]

@@ -33,6 +33,13 @@ def test_scoring_again_gives_the_same_bytes(evaluated, tmp_path, capsys):
     assert "1,000 resamples of patients" in capsys.readouterr().out
 
 
+def test_the_pdf_is_written_and_named_when_asked_for(evaluated, capsys):
+    assert call("score", evaluated.predictions_path, "--resamples", "100", "--pdf") == 0
+    path = evaluated.report_path.with_name("report.pdf")
+    assert path.read_bytes().startswith(b"%PDF")
+    assert "report.pdf" in capsys.readouterr().out
+
+
 def test_a_file_of_another_machine_gives_the_same_bytes(evaluated, tmp_path):
     """Rows in another order, other chunks, another compression, large types, no dictionary."""
     for path in evaluated.predictions_path.parent.glob("*.parquet"):

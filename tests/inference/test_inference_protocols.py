@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from cxrkit.errors import DataLayoutError, SettingsError
+from cxrkit.inference.exchanged_films import can_be_shuffled, films_of_other_patients
 from cxrkit.inference.protocols import (
     PROTOCOLS,
-    can_be_shuffled,
-    films_of_other_patients,
     protocols_for,
 )
 

@@ -10,7 +10,7 @@ from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import CONSISTENCY
 from cxrkit.evaluation.grounding_metrics import mean_of_defined_rows
 from cxrkit.evaluation.measured import MODEL, SEED, Basis, Measured
-from cxrkit.inference.protocols import can_be_shuffled, films_of_other_patients
+from cxrkit.inference.exchanged_films import can_be_shuffled, films_of_other_patients
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.statistics import PatientResamples
 from cxrkit.vocabulary import REGION_INDEX, REGIONS

@@ -10,7 +10,8 @@ from cxrkit.reporting import format_interval, format_number
 def value_cell(entry: Mapping[str, Any]) -> str:
     """Gives a value with its interval, or why there is none."""
     if entry["value"] is None:
-        return f"undefined: {entry['undefined_reason']}"
+        reason = str(entry["undefined_reason"])
+        return reason if reason.startswith("not computed") else f"undefined: {reason}"
     low, high = entry["interval"] or (None, None)
     return format_interval(entry["value"], low, high)
 

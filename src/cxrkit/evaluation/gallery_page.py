@@ -37,4 +37,6 @@ def add_gallery(page: Page, report: Mapping[str, Any], predictions: pa.Table, fi
     items = (question_examples if task == "vqa" else study_examples)(predictions, films)
     if items and not any(item.heat is not None for item in items):
         page.remark(_NO_ATTENTION[task])
+    if task == "vqa" and items and not any(item.boxes for item in items):
+        page.remark("No boxes are drawn: neither the data set nor the model gives any for these answers.")
     page.gallery(items)

@@ -19,7 +19,7 @@ STRATA = {
     "age_group": "Age in years",
     "race": "Race",
 }
-_FLAG = "fewer than {} patients"
+_FLAG = "few"
 
 
 def add_strata(page: Page, report: Mapping[str, Any]) -> None:
@@ -36,8 +36,8 @@ def add_strata(page: Page, report: Mapping[str, Any]) -> None:
     )
     page.section(
         "Groups",
-        f"The same figures for parts of the data. Groups with {_FLAG.format(FEW_PATIENTS)} are flagged: "
-        f"their intervals say little.{missing}",
+        f"The same figures for parts of the data. Groups with fewer than {FEW_PATIENTS} patients are flagged "
+        f'"{_FLAG}": their intervals say little.{missing}',
     )
     for stratum, title in STRATA.items():
         if of_stratum := _of(entries, stratum):
@@ -55,7 +55,7 @@ def _conditions(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _columns(entries: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     controls = (name.replace("_", " ") for name in _conditions(entries))
-    return ("group", "head", "metric", "model [95 % interval]", *controls, "n", "patients", "flag")
+    return ("group", "metric", "model [95 % interval]", *controls, "n", "patients", "flag")
 
 
 def _rows(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
@@ -64,13 +64,12 @@ def _rows(entries: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     return [
         (
             group,
-            head,
-            DEFINITIONS[name].title,
+            f"{head}: {DEFINITIONS[name].title}",
             value_cell(entry),
             *(control_cell(found.get((group, head, name, control))) for control in controls),
             entry["n"],
             entry["n_patients"],
-            _FLAG.format(FEW_PATIENTS) if entry["few_patients"] else "",
+            _FLAG if entry["few_patients"] else "",
         )
         for (group, head, name, condition), entry in found.items()
         if condition == MODEL

@@ -20,6 +20,7 @@ from cxrkit.data.index import Index
 from cxrkit.errors import ArtifactError
 from cxrkit.inference.consistency import ConsistencyRows
 from cxrkit.inference.controls import AnswerShares, answer_shares
+from cxrkit.inference.exchanged_films import can_be_shuffled, films_of_other_patients
 from cxrkit.inference.graph_rows import GraphRows
 from cxrkit.inference.manifest import make_manifest
 from cxrkit.inference.perturbation import explain_answers
@@ -27,8 +28,6 @@ from cxrkit.inference.predictor import AnswerArrays, Predictor
 from cxrkit.inference.protocols import (
     MODEL,
     Protocol,
-    can_be_shuffled,
-    films_of_other_patients,
     protocols_for,
 )
 from cxrkit.inference.rows import PredictionRows

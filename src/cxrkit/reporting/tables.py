@@ -12,6 +12,7 @@ Alignment = Literal["left", "right", "center"]
 
 # How tables write that there is no value; such cells take no part in what a column is.
 _BLANKS = ("", MISSING, "-")
+_REASONS = ("undefined", "not defined", "not computed")
 _NUMBER = re.compile(r"[<>+−-]? ?\d[\d,]*(?:\.\d+)?(?: ?%)?(?: [\[(].*[\])])?$")
 
 
@@ -19,7 +20,7 @@ def _is_numeric(cell: object) -> bool:
     if cell is None or (isinstance(cell, str) and cell in _BLANKS):
         return True
     if isinstance(cell, str):
-        return _NUMBER.match(cell) is not None
+        return cell.startswith(_REASONS) or _NUMBER.match(cell) is not None
     return not isinstance(cell, bool) and (isinstance(cell, int | float) or hasattr(cell, "item"))
 
 
