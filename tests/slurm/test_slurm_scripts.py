@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TRAININGS = ["train_mimic", "train_vqa", "train_multinode"]
 SCRIPTS = [
-    *(f"slurm/{name}.sbatch" for name in [*TRAININGS, "eval_mimic"]),
+    *(f"slurm/{name}.sbatch" for name in [*TRAININGS, "ablate", "eval_mimic"]),
     "slurm/requeue.sh",
     "setup_mimic_env.sh",
 ]
@@ -138,6 +138,21 @@ def test_the_evaluation_is_of_the_best_model_on_the_test_split(job, tmp_path):
     assert (tmp_path / "called").read_text().splitlines() == [
         "evaluate", "--model_path", "checkpoints/internimage-b-mimic-cxr-224/best_model", "--split", "test",
         "--output_dir", "results/x", "--workspace", "ws",
+    ]  # fmt: skip
+
+
+def test_the_ablations_of_a_pattern_go_back_into_the_queue_when_warned(job, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("full", "no_sim"):
+        (tmp_path / f"mine/{name}.yaml").touch()
+    process = job("slurm/ablate.sbatch", "--epochs", "2", tenths=100, CONFIG="mine/*.yaml", WORKSPACE="a b")
+    wait_for(tmp_path / "ready")
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(20) == -signal.SIGTERM
+    assert (tmp_path / "requeued").read_text() == "requeue 77\n"
+    assert (tmp_path / "called").read_text().splitlines() == [
+        "ablate", "--config", "mine/full.yaml", "mine/no_sim.yaml", "--workspace", "a b",
+        "--output_dir", "ablations", "--epochs", "2",
     ]  # fmt: skip
 
 

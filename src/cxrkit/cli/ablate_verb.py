@@ -8,11 +8,15 @@ import typer
 
 from cxrkit.cli import options
 from cxrkit.cli.options import collect_overrides, data_overrides, read_hours
+from cxrkit.errors import CxrkitError
 
 if TYPE_CHECKING:
+    from cxrkit.cli.ablation_settings import Ablation
     from cxrkit.cli.ablations import Failed
     from cxrkit.cli.terminal import Terminal
+    from cxrkit.data.index import Index
 
+COMPARISON = "ablation"
 # Cheap ones that show whether a model looks at the film at all.
 PROTOCOLS = "blank_image,question_only,majority"
 
@@ -59,37 +63,57 @@ def ablate(
         "data.max_samples": max_samples,
         "wandb.enabled": False if disable_wandb else None,
     }
-    from cxrkit.cli.ablations import evaluate_all, read_ablations, train_all
+    from cxrkit.cli.ablation_settings import read_ablations
+    from cxrkit.cli.ablations import evaluate_all, require_protocols, train_all
     from cxrkit.cli.terminal import open_terminal
-    from cxrkit.cli.train_verbs import open_checked
     from cxrkit.training.run_folder import is_first_process
 
     overrides = collect_overrides(named, assignments)
     ablations = read_ablations([*config, *(more or [])], output_dir, overrides)
+    asked = [name.strip() for name in protocols.split(",")]
+    require_protocols(asked)
     terminal = open_terminal()
-    first = ablations[0].settings
-    index = open_checked(first, config[0], overrides, skip_data_check, terminal)
-    done = train_all(ablations, index, terminal)
+    index = _open_data(ablations, overrides, skip_data_check, terminal)
+    trained = train_all(ablations, index, terminal)
     if not is_first_process():
         return
-    done = evaluate_all(done, index, split, [name.strip() for name in protocols.split(",")], terminal)
-    if len(done.evaluated) > 1:
-        _compare([(ablation.name, ablation.results) for ablation in done.evaluated], output_dir, terminal)
-    if done.failed:
-        _tell_failed(done.failed, terminal)
-        raise typer.Exit(2)
+    evaluated = evaluate_all(trained.whole, index, split, asked, terminal)
+    failed = [*trained.failed, *evaluated.failed]
+    try:
+        _compare(evaluated.whole, output_dir, terminal)
+    finally:
+        _tell_failed(failed, terminal)
+    if failed:
+        raise typer.Exit(CxrkitError.exit_code)
 
 
-def _compare(results: list[tuple[str, Path]], output_dir: Path, terminal: "Terminal") -> None:
-    from cxrkit.cli.ablations import COMPARISON
+def _open_data(
+    ablations: "list[Ablation]", overrides: dict[str, object], skip_data_check: bool, terminal: "Terminal"
+) -> "Index":
+    from cxrkit.cli.train_verbs import open_checked
+    from cxrkit.cli.workspace import require_pixels
+
+    first = ablations[0]
+    index = open_checked(first.settings, first.path, overrides, skip_data_check, terminal)
+    for ablation in ablations[1:]:
+        require_pixels(index, ablation.settings.data.image_size, f"data.image_size of {ablation.name}")
+    return index
+
+
+def _compare(ablations: "list[Ablation]", output_dir: Path, terminal: "Terminal") -> None:
     from cxrkit.cli.compare_verb import show_comparison
     from cxrkit.evaluation.comparison import compare_predictions
 
-    names, paths = [name for name, _ in results], [path for _, path in results]
+    if len(ablations) < 2:
+        terminal.say(f"no comparison: results of {len(ablations)} ablation(s), two or more are needed")
+        return
+    names, paths = [each.name for each in ablations], [each.results for each in ablations]
     show_comparison(compare_predictions(paths, names, output_dir, stem=COMPARISON), terminal)
 
 
 def _tell_failed(failed: "list[Failed]", terminal: "Terminal") -> None:
+    if not failed:
+        return
     for entry in failed:
         terminal.say(f"failed: {entry.name}, in {entry.stage}: {entry.error}")
     names = shlex.join(entry.name for entry in failed)

@@ -1,6 +1,7 @@
 """Whose results a folder holds: an evaluation never takes the place of another's in silence."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,19 @@ def require_free(output_dir: Path, own: dict[str, Any], *, overwrite: bool) -> N
         )
 
 
-def holds_results_of(output_dir: Path, own: dict[str, Any]) -> bool:
+def holds_results_of(output_dir: Path, own: dict[str, Any], conditions: Collection[str] = ()) -> bool:
     """Tells whether a folder holds whole results of this very evaluation.
 
     Args:
         output_dir: a folder, which may be missing.
         own: what is evaluated; keys of a report or its manifest.
+        conditions: controls that must be among them.
     """
     earlier = _identity(output_dir / REPORT_FILE)
     if not earlier or not (output_dir / PREDICTIONS_FILE).is_file():
         return False
-    return all(earlier.get(key) == value for key, value in own.items())
+    is_own = all(earlier.get(key) == value for key, value in own.items())
+    return is_own and set(conditions) <= set(earlier.get("conditions", ()))
 
 
 def _identity(path: Path) -> dict[str, Any] | None:

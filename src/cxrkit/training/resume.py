@@ -132,6 +132,26 @@ def _newest(settings: Settings, run: Mapping[str, Any]) -> Path | None:
     return None
 
 
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], *, there: str) -> list[str]:
+    """Gives a line for each thing that decides weights and differs; another division of the films is none.
+
+    Args:
+        before: from `describe_run`, as it was recorded.
+        now: from `describe_run`.
+        there: where it was recorded, as the lines call it.
+    """
+    lines = [
+        f"{key}: {before.get(key)} {there}, {now[key]} now" for key in DECIDING if before.get(key) != now[key]
+    ]
+    old, new = before.get("settings", {}), now["settings"]
+    lines += [
+        f"{key}: {old.get(key, 'not set')} {there}, {new.get(key, 'not set')} now"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    return lines
+
+
 def _require_newest_of(run_dir: Path, checkpoint: Path) -> None:
     found = checkpoints_of(run_dir)
     if checkpoint.resolve() not in [path.resolve() for path in found]:
@@ -168,17 +188,7 @@ def _tell_other_versions(before: Mapping[str, str]) -> None:
 
 
 def _require_same_run(checkpoint: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    lines = [
-        f"{key}: {before.get(key)} in the checkpoint, {now[key]} now"
-        for key in DECIDING
-        if before.get(key) != now[key]
-    ]
-    old, new = before.get("settings", {}), now["settings"]
-    lines += [
-        f"{key}: {old.get(key, 'not set')} in the checkpoint, {new.get(key, 'not set')} now"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
+    lines = differences(before, now, there="in the checkpoint")
     if "ZeRO" in now["strategy"] and before.get("processes") != now["processes"]:
         # Each process holds its own part of the optimizer.
         lines.append(f"processes: {before.get('processes')} in the checkpoint, {now['processes']} now")
