@@ -7,8 +7,8 @@ import pytest
 
 from cxrkit.evaluation.classification_scores import score_classification
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS
+from cxrkit.evaluation.pages.strata import STRATA
 from cxrkit.evaluation.report import SCHEMA_VERSION
-from cxrkit.evaluation.strata_page import STRATA
 from cxrkit.evaluation.text_pairs import BERTSCORE
 from cxrkit.evaluation.vqa_scores import score_vqa
 from cxrkit.inference.explanation_columns import OPTIONAL_COLUMNS

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import entropy
 
 from cxrkit.errors import ArtifactError
-from cxrkit.evaluation.page import write_page
+from cxrkit.evaluation.pages.report_page import write_page
 from cxrkit.evaluation.predictions import read_predictions, write_predictions
 from cxrkit.evaluation.report import find_entry
 from cxrkit.evaluation.vqa_scores import score_vqa

@@ -9,16 +9,16 @@ import pyarrow.compute as pc
 import pytest
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
-from cxrkit.evaluation.answer_arrays import AnswerArrays
-from cxrkit.evaluation.chosen_questions import choose_questions
-from cxrkit.evaluation.chosen_studies import choose_studies
 from cxrkit.evaluation.classification_scores import score_classification
-from cxrkit.evaluation.confusion_page import class_counts, confusion_of
-from cxrkit.evaluation.curve_points import class_curves
-from cxrkit.evaluation.examples import question_examples
 from cxrkit.evaluation.films import Film
-from cxrkit.evaluation.finding_figures import model_rows
-from cxrkit.evaluation.page import write_page
+from cxrkit.evaluation.pages.answer_arrays import AnswerArrays
+from cxrkit.evaluation.pages.chosen_questions import choose_questions
+from cxrkit.evaluation.pages.chosen_studies import choose_studies
+from cxrkit.evaluation.pages.confusion import class_counts, confusion_of
+from cxrkit.evaluation.pages.curve_points import class_curves
+from cxrkit.evaluation.pages.examples import question_examples
+from cxrkit.evaluation.pages.finding_figures import model_rows
+from cxrkit.evaluation.pages.report_page import write_page
 from cxrkit.evaluation.predictions import write_predictions
 from cxrkit.evaluation.publish import publish_scores
 from cxrkit.evaluation.vqa_scores import score_vqa

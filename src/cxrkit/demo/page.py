@@ -9,7 +9,7 @@ from cxrkit.analysis.panels import draw_labels, draw_question_types
 from cxrkit.analysis.plots import panel_figure
 from cxrkit.data.index import Index
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS
-from cxrkit.evaluation.page import add_definitions, add_evaluation
+from cxrkit.evaluation.pages.report_page import add_definitions, add_evaluation
 from cxrkit.evaluation.predictions import read_predictions
 from cxrkit.evaluation.publish import EvaluationResult
 from cxrkit.evaluation.report import read_report

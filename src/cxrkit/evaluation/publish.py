@@ -11,7 +11,7 @@ from cxrkit.evaluation.evidence import evidence_rows
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.headline import headline_table, headline_warning
 from cxrkit.evaluation.measured import N_RESAMPLES
-from cxrkit.evaluation.page import PAGE_FILE, write_page
+from cxrkit.evaluation.pages.report_page import PAGE_FILE, write_page
 from cxrkit.evaluation.predictions import (
     CONSISTENCY_FILE,
     GRAPHS_FILE,

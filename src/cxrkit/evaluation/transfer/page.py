@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cxrkit.evaluation.definitions import DEFINITIONS
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.transfer.scores import BLANK, MAJORITY, MODEL, OPEN, YES_NO
 from cxrkit.reporting import Page, format_count
 

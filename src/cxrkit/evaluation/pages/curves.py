@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cxrkit.evaluation.answer_arrays import AnswerArrays
-from cxrkit.evaluation.curve_points import (
+from cxrkit.evaluation.measured import CONTROLS, MODEL
+from cxrkit.evaluation.pages.answer_arrays import AnswerArrays
+from cxrkit.evaluation.pages.curve_points import (
     MOST_CLASSES,
     class_curves,
     precision_recall_curve,
     risk_coverage_curve,
     roc_curve,
 )
-from cxrkit.evaluation.measured import CONTROLS, MODEL
 from cxrkit.metrics.curves import reliability_points
 from cxrkit.reporting import Page
 from cxrkit.reporting.curves import (

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cxrkit.evaluation.definitions import DEFINITIONS
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.measured import CONTROLS, FEW_PATIENTS, MODEL
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
 from cxrkit.reporting import Page
 
 STRATA = {

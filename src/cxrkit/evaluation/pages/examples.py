@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cxrkit.evaluation.chosen_questions import choose_questions
-from cxrkit.evaluation.chosen_studies import choose_studies
 from cxrkit.evaluation.classification_scores import study_rows
 from cxrkit.evaluation.confidence_metrics import saved_calibration
 from cxrkit.evaluation.definitions import CLASSIFIER
 from cxrkit.evaluation.films import Film, FilmLookup
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.chosen_questions import choose_questions
+from cxrkit.evaluation.pages.chosen_studies import choose_studies
 from cxrkit.evaluation.predictions import read_metadata
 from cxrkit.metrics.counts import FloatArray
 from cxrkit.metrics.explanations.attention import grid_side

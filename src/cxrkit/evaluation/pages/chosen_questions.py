@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from cxrkit.evaluation import columns
-from cxrkit.evaluation.answer_arrays import AnswerArrays
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.answer_arrays import AnswerArrays
 from cxrkit.vocabulary import ANSWER_HEADS
 
 _PER_VERDICT = 1

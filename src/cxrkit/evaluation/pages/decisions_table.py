@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cxrkit.evaluation.confusion_page import COUNT_COLUMNS, COUNT_WORDS, class_counts, count_rows
-from cxrkit.evaluation.entry_cells import value_cell
 from cxrkit.evaluation.finding_metrics import StudyRows
 from cxrkit.evaluation.headline import NOT_DEFINED
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.confusion import COUNT_COLUMNS, COUNT_WORDS, class_counts, count_rows
+from cxrkit.evaluation.pages.entry_cells import value_cell
 from cxrkit.reporting import Page, format_number
 from cxrkit.vocabulary import FINDINGS
 

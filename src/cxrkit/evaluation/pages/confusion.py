@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from cxrkit.evaluation.answer_arrays import AnswerArrays
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.answer_arrays import AnswerArrays
 from cxrkit.metrics.counts import FloatArray, confusion_of_rows, divide_or_nan
 from cxrkit.metrics.ranking import BoolArray
 from cxrkit.reporting import Page, format_number

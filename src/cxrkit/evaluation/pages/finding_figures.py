@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxrkit.evaluation.classification_scores import study_rows
-from cxrkit.evaluation.curve_points import class_curves, risk_coverage_curve
 from cxrkit.evaluation.finding_metrics import StudyRows
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.curve_points import class_curves, risk_coverage_curve
 from cxrkit.evaluation.predictions import read_metadata
 from cxrkit.metrics.curves import reliability_points
 from cxrkit.reporting import Page

@@ -5,13 +5,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.decisions_table import add_decisions
 from cxrkit.evaluation.definitions import CLASSIFIER, DEFINITIONS, RADIOLOGIST
-from cxrkit.evaluation.described_scores import add_described_scores
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
-from cxrkit.evaluation.finding_figures import add_confidence_curves, add_ranking_curves, model_rows
 from cxrkit.evaluation.headline import NOT_DEFINED
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.decisions_table import add_decisions
+from cxrkit.evaluation.pages.described_scores import add_described_scores
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
+from cxrkit.evaluation.pages.finding_figures import add_confidence_curves, add_ranking_curves, model_rows
 from cxrkit.evaluation.predictions import read_metadata
 from cxrkit.reporting import Page
 from cxrkit.vocabulary import FINDINGS

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cxrkit.evaluation.definitions import CONSISTENCY, DEFINITIONS
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.headline import NOT_DEFINED
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
 from cxrkit.reporting import Page
 
 

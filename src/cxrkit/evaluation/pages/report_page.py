@@ -6,11 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.confusion_page import add_confusions
-from cxrkit.evaluation.consistency_page import add_consistency
-from cxrkit.evaluation.curves_page import add_curves
 from cxrkit.evaluation.definitions import CONDITIONS, DEFINITIONS, GROUNDING, SCENE_GRAPH
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.evidence import (
     LEAKS,
     describe_evidence_metrics,
@@ -18,14 +14,18 @@ from cxrkit.evaluation.evidence import (
     evidence_rows,
     protocol_label,
 )
-from cxrkit.evaluation.explanations_page import add_explanations
 from cxrkit.evaluation.films import FilmLookup
-from cxrkit.evaluation.findings_page import add_findings
-from cxrkit.evaluation.gallery_page import add_gallery
 from cxrkit.evaluation.headline import HEADLINE_COLUMNS, NOT_DEFINED, headline_table
 from cxrkit.evaluation.measured import CONTROLS, MODEL
-from cxrkit.evaluation.plots import headline_figure
-from cxrkit.evaluation.strata_page import add_strata
+from cxrkit.evaluation.pages.confusion import add_confusions
+from cxrkit.evaluation.pages.consistency import add_consistency
+from cxrkit.evaluation.pages.curves import add_curves
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
+from cxrkit.evaluation.pages.explanations import add_explanations
+from cxrkit.evaluation.pages.findings import add_findings
+from cxrkit.evaluation.pages.gallery import add_gallery
+from cxrkit.evaluation.pages.plots import headline_figure
+from cxrkit.evaluation.pages.strata import add_strata
 from cxrkit.reporting import Page, format_count, format_signed
 from cxrkit.vocabulary import ANSWER_HEADS, REGIONS
 

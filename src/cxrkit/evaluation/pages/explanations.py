@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cxrkit.evaluation.definitions import DEFINITIONS, EXPLANATION, EXPLANATION_CONTROLS
-from cxrkit.evaluation.entry_cells import control_cell, value_cell
 from cxrkit.evaluation.explanation_rows import PerturbationRows
 from cxrkit.evaluation.headline import NOT_DEFINED
 from cxrkit.evaluation.measured import MODEL
+from cxrkit.evaluation.pages.entry_cells import control_cell, value_cell
 from cxrkit.metrics.explanations.perturbation import curve_area
 from cxrkit.reporting import Page
 from cxrkit.reporting.curves import Curve, perturbation_curves

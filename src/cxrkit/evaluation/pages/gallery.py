@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from cxrkit.evaluation.examples import question_examples, study_examples
 from cxrkit.evaluation.films import FilmLookup
+from cxrkit.evaluation.pages.examples import question_examples, study_examples
 from cxrkit.reporting import Page
 
 _CHOICE = {

@@ -1,0 +1,1 @@
+"""`report.html` and `report.pdf` of an evaluation, section by section."""
