@@ -8,42 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from cxrkit.cli import main, train_verbs
+from cxrkit.cli import train_verbs
 from cxrkit.config import load_settings
 from cxrkit.training.run_folder import read_run
 
 ROOT = Path(__file__).parents[2]
-TINY = """
-model: {visual_backbone: resnet10t, pretrained: false, text_encoder: scratch:tiny, visual_feature_dim: 16,
-        visual_patches: 2, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 1,
-        num_attention_heads: 2, sim_layers: 1, max_question_length: 32}
-data: {image_size: 32, quality_grade: B, questions_per_image: 2, max_samples: 8}
-training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 1, gradient_checkpointing: false,
-           dataloader_num_workers: 0, dataloader_pin_memory: false}
-wandb: {enabled: false}
-deepspeed: {enabled: false}
-"""
 
 
 @pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
-def files(tmp_path):
+def files(tmp_path, tiny_settings):
     def write(**texts):
-        (tmp_path / "full.yaml").write_text(TINY)
+        (tmp_path / "full.yaml").write_text(tiny_settings)
         for name, text in texts.items():
             (tmp_path / f"{name}.yaml").write_text(f"extends: full.yaml\n{text}\n")
         return [f"{name}.yaml" for name in (*texts, "full")]
@@ -133,9 +108,9 @@ def test_what_cannot_be_compared_is_refused_before_any_training(call, files, wor
     assert not (tmp_path / "ablations").exists()
 
 
-def test_a_stopped_command_goes_on_where_it_was(call, workspace, tmp_path, monkeypatch):
+def test_a_stopped_command_goes_on_where_it_was(call, workspace, tmp_path, monkeypatch, tiny_settings):
     text = "task: classify\ndata: {image_size: 32, max_samples: 8}\n" + "".join(
-        f"{line}\n" for line in TINY.splitlines() if line.startswith(("wandb", "deepspeed"))
+        f"{line}\n" for line in tiny_settings.splitlines() if line.startswith(("wandb", "deepspeed"))
     )
     training = (
         "training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 3, seed: 3,\n"

@@ -7,25 +7,17 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cxrkit.cli import main
-
 
 @pytest.fixture
-def analyze(capsys, monkeypatch, tmp_path, workspace):
+def analyze(call, monkeypatch, workspace):
     """Analyzes the prepared workspace in an empty folder; gives exit code, output and error."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("cxrkit.analysis.report.draw_files", lambda *_: None)
 
-    def call(*words: object, workspace: Path | str = workspace) -> tuple[int, str, str]:
-        capsys.readouterr()
+    def analyze(*words: object, workspace: Path | str = workspace) -> tuple[int, str, str]:
         sizes = ["--set", "data.image_size=64", "--set", "data.image_store_size=96"]
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in ("analyze", "--workspace", workspace, *sizes, *words)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
+        return call("analyze", "--workspace", workspace, *sizes, *words)
 
-    return call
+    return analyze
 
 
 def report(folder: Path) -> dict:

@@ -7,35 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cxrkit.cli import main
 from cxrkit.config import load_settings
-
-TINY = """
-model: {visual_backbone: resnet10t, pretrained: false, text_encoder: scratch:tiny, visual_feature_dim: 16,
-        visual_patches: 2, hidden_size: 16, intermediate_size: 16, num_hidden_layers: 1,
-        num_attention_heads: 2, sim_layers: 1, max_question_length: 32}
-data: {image_size: 32, quality_grade: B, questions_per_image: 2, max_samples: 8}
-training: {batch_size_per_gpu: 4, gradient_accumulation_steps: 1, max_steps: 1, gradient_checkpointing: false,
-           dataloader_num_workers: 0, dataloader_pin_memory: false}
-wandb: {enabled: false}
-deepspeed: {enabled: false}
-"""
-
-
-@pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
-    """Runs a command line in an empty folder; gives exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -102,8 +74,10 @@ def test_data_that_is_not_ready_ends_with_1(call, sources, tmp_path):
     assert "ready for training: no" in out
 
 
-def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspace, tmp_path, monkeypatch):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+def test_training_asks_for_the_analysis_then_trains_and_evaluates(
+    call, workspace, tmp_path, monkeypatch, tiny_settings
+):
+    (tmp_path / "tiny.yaml").write_text(tiny_settings)
     train = ["train", "vqa", "--config", "tiny.yaml", "--workspace", workspace, "--output_dir", "run"]
     code, _, err = call(*train)
     assert code == 2
@@ -140,8 +114,8 @@ def test_training_asks_for_the_analysis_then_trains_and_evaluates(call, workspac
     assert not (tmp_path / "elsewhere/nowhere").exists()
 
 
-def test_training_and_analysis_are_of_the_same_films_and_task(call, workspace, tmp_path):
-    (tmp_path / "tiny.yaml").write_text(TINY)
+def test_training_and_analysis_are_of_the_same_films_and_task(call, workspace, tmp_path, tiny_settings):
+    (tmp_path / "tiny.yaml").write_text(tiny_settings)
     code, out, _ = call("analyze", "--config", "tiny.yaml", "--workspace", workspace)
     assert code == 0, out
     train = ["train", "vqa", "--config", "tiny.yaml", "--workspace", workspace]
@@ -158,9 +132,9 @@ def test_training_and_analysis_are_of_the_same_films_and_task(call, workspace, t
     assert f"python analyze_data.py --task classify --workspace {workspace}" in err
 
 
-def test_a_store_of_more_pixels_is_taken_for_training(call, workspace, tmp_path):
+def test_a_store_of_more_pixels_is_taken_for_training(call, workspace, tmp_path, tiny_settings):
     (tmp_path / "tiny.yaml").write_text(
-        TINY.replace("image_size: 32", "image_size: 32, image_store_size: 64")
+        tiny_settings.replace("image_size: 32", "image_size: 32, image_store_size: 64")
     )
     code, _, err = call(
         "train", "vqa", "--config", "tiny.yaml", "--workspace", workspace, "--output_dir", "run",

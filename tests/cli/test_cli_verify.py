@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,19 +15,8 @@ SUMS = "SHA256SUMS.txt"
 
 
 @pytest.fixture
-def call(capsys, monkeypatch, tmp_path):
-    """Runs `verify` in an empty folder; gives exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["verify", *map(str, words)])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
+def verify(call):
+    return partial(call, "verify")
 
 
 @pytest.fixture
@@ -76,18 +66,18 @@ def lines_of(out, title):
     return [line.strip() for line in listed], below[len(listed)]
 
 
-def test_a_whole_workspace(call, workspace):
-    code, out, _ = call("--workspace", workspace)
+def test_a_whole_workspace(verify, workspace):
+    code, out, _ = verify("--workspace", workspace)
     assert code == 0
     assert out == f"whole: every file of {workspace} is as it was written\n"
 
 
-def test_all_damage_is_one_list(call, copied, synthetic_root):
+def test_all_damage_is_one_list(verify, copied, synthetic_root):
     dicom_id, place = film_place(copied, 2)
     flip(copied / "images/shard-00000.bin", place)
     flip(copied / "index/texts.arrow", 700)
     (copied / "index/rejects.csv").unlink()
-    code, out, _ = call("--workspace", copied)
+    code, out, _ = verify("--workspace", copied)
     assert code == 1
     listed, last = lines_of(out, f"3 damaged in {copied}:")
     assert listed == [
@@ -107,14 +97,14 @@ def test_all_damage_is_one_list(call, copied, synthetic_root):
     [("manifest.json", "there is no manifest.json"), ("geometry.arrow", "geometry.arrow: ")],
 )
 @pytest.mark.parametrize("gone", [True, False], ids=["missing", "damaged"])
-def test_without_the_store_s_checksums_the_index_is_still_checked(call, copied, name, told, gone):
+def test_without_the_store_s_checksums_the_index_is_still_checked(verify, copied, name, told, gone):
     if gone:
         (copied / "images" / name).unlink()
     else:
         flip(copied / "images" / name, 400)
         told = f"{name} is damaged"
     flip(copied / "index/texts.arrow", 700)
-    code, out, err = call("--workspace", copied)
+    code, out, err = verify("--workspace", copied)
     assert (code, "error" in err) == (1, False)
     listed, _ = lines_of(out, f"2 damaged in {copied}:")
     assert listed[0] == "index/texts.arrow: its content is not what was written"
@@ -124,14 +114,14 @@ def test_without_the_store_s_checksums_the_index_is_still_checked(call, copied, 
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["missing", "damaged"])
-def test_without_the_index_s_checksums_the_films_are_still_checked(call, copied, gone):
+def test_without_the_index_s_checksums_the_films_are_still_checked(verify, copied, gone):
     dicom_id, place = film_place(copied, 0)
     flip(copied / "images/shard-00000.bin", place)
     if gone:
         (copied / "index/fingerprint.json").unlink()
     else:
         (copied / "index/fingerprint.json").write_text("{")
-    code, out, _ = call("--workspace", copied)
+    code, out, _ = verify("--workspace", copied)
     assert code == 1
     listed, last = lines_of(out, f"3 damaged in {copied}:")
     assert listed[0].startswith("index: the ")
@@ -142,20 +132,20 @@ def test_without_the_index_s_checksums_the_films_are_still_checked(call, copied,
 
 
 @pytest.mark.parametrize("part", ["index", "images"])
-def test_a_lost_folder_is_damage(call, copied, part):
+def test_a_lost_folder_is_damage(verify, copied, part):
     shutil.rmtree(copied / part)
-    code, out, _ = call("--workspace", copied)
+    code, out, _ = verify("--workspace", copied)
     assert code == 1
     assert f"  {part}: " in out
 
 
-def test_a_disk_that_gives_up_is_damage(call, copied, monkeypatch):
+def test_a_disk_that_gives_up_is_damage(verify, copied, monkeypatch):
     def refuse(*arguments):
         raise OSError(5, "Input/output error", "texts.arrow")
 
     monkeypatch.setattr("cxrkit.data.index.verify.verify_index", refuse)
     (copied / "images/shard-00000.bin").unlink()
-    code, out, _ = call("--workspace", copied)
+    code, out, _ = verify("--workspace", copied)
     assert code == 1
     listed, _ = lines_of(out, f"2 damaged in {copied}:")
     assert listed == [
@@ -164,10 +154,10 @@ def test_a_disk_that_gives_up_is_damage(call, copied, monkeypatch):
     ]
 
 
-def test_a_long_list_is_cut(call, copied):
+def test_a_long_list_is_cut(verify, copied):
     for row in range(12):
         flip(copied / "images/shard-00000.bin", film_place(copied, row)[1])
-    code, out, _ = call("--workspace", copied)
+    code, out, _ = verify("--workspace", copied)
     assert code == 1
     listed, _ = lines_of(out, f"12 damaged in {copied}:")
     assert len(listed) == 11
@@ -175,19 +165,19 @@ def test_a_long_list_is_cut(call, copied):
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["empty", "missing"])
-def test_no_workspace_at_all_is_a_mistake(call, tmp_path, made):
+def test_no_workspace_at_all_is_a_mistake(verify, tmp_path, made):
     if made:
         (tmp_path / "nowhere").mkdir()
-    code, out, err = call("--workspace", tmp_path / "nowhere")
+    code, out, err = verify("--workspace", tmp_path / "nowhere")
     assert (code, out) == (2, "")
     assert err.startswith("error: there is no prepared workspace\n  expected  ")
     for label in ("found", "next"):
         assert f"\n  {label}  " in err
 
 
-def test_raw_of_the_films_alone(call, release):
+def test_raw_of_the_films_alone(verify, release):
     count = write_sums(release)
-    code, out, _ = call("--raw", "--mimic_cxr_path", release, "--workers", 1)
+    code, out, _ = verify("--raw", "--mimic_cxr_path", release, "--workers", 1)
     assert code == 0
     assert out.splitlines() == [
         f"MIMIC-CXR-JPG: {count} of {count} listed files are there and were read",
@@ -195,11 +185,11 @@ def test_raw_of_the_films_alone(call, release):
     ]
 
 
-def test_raw_names_the_changed_film_and_the_lost_table(call, release):
+def test_raw_names_the_changed_film_and_the_lost_table(verify, release):
     film = sorted(release.glob("files/p1*/p*/s*/*.jpg"))[3]
     flip(film, 300)
     (release / "mimic-cxr-2.0.0-split.csv.gz").unlink()
-    code, out, _ = call("--raw", "--mimic_cxr_path", release / "files", "--workers", 1)
+    code, out, _ = verify("--raw", "--mimic_cxr_path", release / "files", "--workers", 1)
     assert code == 1
     assert lines_of(out, "1 file with another content than listed:")[0] == [
         film.relative_to(release).as_posix()
@@ -211,22 +201,22 @@ def test_raw_names_the_changed_film_and_the_lost_table(call, release):
     assert "whole" not in out
 
 
-def test_raw_without_a_list_of_the_films(call, release):
+def test_raw_without_a_list_of_the_films(verify, release):
     (release / SUMS).unlink()
-    code, out, err = call("--raw", "--mimic_cxr_path", release)
+    code, out, err = verify("--raw", "--mimic_cxr_path", release)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: there is no {SUMS} to check the films against\n  expected  ")
     for label in ("found", "next"):
         assert f"\n  {label}  " in err
 
 
-def test_raw_of_the_questions_alone(call, synthetic_root, tmp_path):
+def test_raw_of_the_questions_alone(verify, synthetic_root, tmp_path):
     root = Path(shutil.copytree(synthetic_root / "mimic-ext-cxr-qba", tmp_path / "questions"))
     (root / SUMS).unlink(missing_ok=True)
-    code, out, _ = call("--raw", "--mimic_qa_path", root, "--workers", 1)
+    code, out, _ = verify("--raw", "--mimic_qa_path", root, "--workers", 1)
     assert (code, out) == (0, f"MIMIC-Ext-CXR-QBA: not checked, {root} has no {SUMS}\n")
     count = write_sums(root)
-    code, out, _ = call("--raw", "--mimic_qa_path", root, "--workers", 1)
+    code, out, _ = verify("--raw", "--mimic_qa_path", root, "--workers", 1)
     assert code == 0
     assert out.splitlines() == [
         f"MIMIC-Ext-CXR-QBA: {count} of {count} listed files are there and were read",
@@ -236,19 +226,19 @@ def test_raw_of_the_questions_alone(call, synthetic_root, tmp_path):
         (path for path in root.rglob("*") if path.name != SUMS), key=lambda path: path.stat().st_size
     )
     flip(changed, 30)
-    code, out, _ = call("--raw", "--mimic_qa_path", root, "--workers", 1)
+    code, out, _ = verify("--raw", "--mimic_qa_path", root, "--workers", 1)
     assert code == 1
     assert lines_of(out, "1 file with another content than listed:")[0] == [
         changed.relative_to(root).as_posix()
     ]
 
 
-def test_raw_takes_the_sources_of_the_workspace(call, workspace, tmp_path):
-    code, out, _ = call("--raw", "--workspace", workspace, "--workers", 1)
+def test_raw_takes_the_sources_of_the_workspace(verify, workspace, tmp_path):
+    code, out, _ = verify("--raw", "--workspace", workspace, "--workers", 1)
     assert code == 0
     assert "whole: every listed file of MIMIC-CXR-JPG is as released" in out
     assert "MIMIC-Ext-CXR-QBA: " in out
-    code, out, err = call("--raw", "--workspace", tmp_path / "nowhere")
+    code, out, err = verify("--raw", "--workspace", tmp_path / "nowhere")
     assert (code, out) == (2, "")
     assert err.startswith("error: no data set was named to check\n  expected  ")
     assert "\n  found     no path, and there is no prepared workspace: " in err
@@ -256,8 +246,8 @@ def test_raw_takes_the_sources_of_the_workspace(call, workspace, tmp_path):
 
 
 @pytest.mark.parametrize("option", ["--mimic_cxr_path", "--mimic_qa_path"])
-def test_raw_of_a_folder_that_is_not_there(call, option, tmp_path):
-    code, out, err = call("--raw", option, tmp_path / "nowhere")
+def test_raw_of_a_folder_that_is_not_there(verify, option, tmp_path):
+    code, out, err = verify("--raw", option, tmp_path / "nowhere")
     assert (code, out) == (2, "")
     assert f"{tmp_path / 'nowhere'} is missing" in err
     assert f"  next      pass the folder with {option}" in err
@@ -273,18 +263,18 @@ def unstored(release, tmp_path):
     return folder
 
 
-def test_films_that_are_not_stored_are_compared(call, unstored, release):
-    assert call("--workspace", unstored)[0] == 0
+def test_films_that_are_not_stored_are_compared(verify, unstored, release):
+    assert verify("--workspace", unstored)[0] == 0
     film = sorted(release.glob("files/p1*/p*/s*/*.jpg"))[1]
     Image.open(film).transpose(Image.Transpose.ROTATE_180).save(film, quality=95)
-    code, out, _ = call("--workspace", unstored)
+    code, out, _ = verify("--workspace", unstored)
     assert code == 1
     listed, _ = lines_of(out, f"1 damaged in {unstored}:")
     told = "its pixels are not those that were checked: another file, or another decoder"
     assert listed == [f"{film}: film {film.stem}: {told}"]
 
 
-def test_a_film_that_a_loading_process_cannot_read(call, unstored, release, monkeypatch, capsys):
+def test_a_film_that_a_loading_process_cannot_read(verify, unstored, release, monkeypatch, capsys):
     """The error comes from a process of torch, which hands it on as one text with a traceback."""
     from torch.utils.data import DataLoader
 
