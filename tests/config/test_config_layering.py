@@ -69,3 +69,12 @@ def test_a_graph_predicted_from_the_film_needs_the_film(write):
     path = write("own.yaml", "model: {reads_film: false}\n")
     with pytest.raises(SettingsError, match="predicts the graph from the film"):
         load_settings(path, "vqa")
+
+
+def test_a_name_that_is_none_and_a_long_row_of_files_are_mistakes(write):
+    with pytest.raises(SettingsError, match="extends"):
+        load_settings(write("own.yaml", 'extends: "b\\0c.yaml"\n'), "vqa")
+    for number in range(40):
+        write(f"f{number}.yaml", f"extends: f{number + 1}.yaml\n")
+    with pytest.raises(SettingsError, match="files in a row"):
+        load_settings(write("own.yaml", "extends: f0.yaml\n"), "vqa")

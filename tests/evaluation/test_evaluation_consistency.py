@@ -5,13 +5,19 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from cxrkit.errors import ArtifactError
+from cxrkit.evaluation.predictions import write_predictions
 from cxrkit.evaluation.publish import publish_evaluation, publish_scores
 from cxrkit.evaluation.vqa_scores import score_vqa
 from cxrkit.inference.schema import CONSISTENCY_SCHEMA, with_metadata
 from cxrkit.vocabulary import REGION_INDEX
 from cxrkit.vocabulary.regions import PARENT_OF_REGION, mirrored_region
+
+METADATA = {"split": "test", "index_fingerprint": "ab12", "checkpoint": "checkpoints/run/best_model",
+            "graph_source": "predicted"}  # fmt: skip
 
 
 def _table(rows, **changed):
@@ -24,7 +30,7 @@ def _table(rows, **changed):
         }
         for film, row in enumerate(rows)
     ]
-    metadata = {"task": "vqa_consistency"} | changed
+    metadata = METADATA | {"task": "vqa_consistency"} | changed
     return with_metadata(pa.Table.from_pylist(values, schema=CONSISTENCY_SCHEMA), metadata)
 
 
@@ -109,3 +115,22 @@ def test_answers_lie_beside_the_predictions_and_are_scored_again(vqa_table, rows
     last = publish_evaluation(vqa_table, tmp_path)
     assert not (tmp_path / "consistency_predictions.parquet").exists()
     assert not _values(json.loads(last.report_path.read_text()))
+
+
+def test_answers_of_another_evaluation_are_refused(vqa_table, rows, tmp_path):
+    result = publish_evaluation(vqa_table, tmp_path, consistency=_table(rows))
+    beside = tmp_path / "consistency_predictions.parquet"
+    write_predictions(_table(rows, split="train"), beside)
+    with pytest.raises(ArtifactError, match="another split"):
+        publish_scores(result.predictions_path, tmp_path)
+    few = vqa_table.filter(pc.field("subject_id") < 10_000_003)
+    write_predictions(_table(rows), beside)
+    write_predictions(few, tmp_path / "predictions.parquet")
+    with pytest.raises(ArtifactError, match="9 other patients"):
+        publish_scores(result.predictions_path, tmp_path)
+
+
+def test_what_is_no_probability_is_refused(vqa_table, rows):
+    wrong = [row | {"is_abnormal": np.full(27, 7.0)} for row in rows]
+    with pytest.raises(ArtifactError, match="is_abnormal of the consistency answers"):
+        score_vqa(vqa_table, consistency=_table(wrong), n_resamples=20)

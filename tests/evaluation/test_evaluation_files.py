@@ -10,7 +10,7 @@ import pytest
 from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.content_hash import content_hash
 from cxrkit.evaluation.films import Film
-from cxrkit.evaluation.predictions import read_predictions, write_predictions
+from cxrkit.evaluation.predictions import read_metadata, read_predictions, write_predictions
 from cxrkit.evaluation.publish import publish_evaluation
 from cxrkit.evaluation.report import read_report
 from cxrkit.evaluation.vqa_scores import score_vqa
@@ -141,3 +141,11 @@ def test_texts_kept_once_change_neither_report_nor_hash(vqa_table, tmp_path):
     assert pa.types.is_dictionary(coded.schema.field("question").type)
     assert content_hash(coded) == content_hash(plain)
     assert score_vqa(coded, n_resamples=50) == score_vqa(plain, n_resamples=50)
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[1]", b"\xff\xfe", b'{"schema_version": 5, "task": "classify", "split": "test"}']
+)
+def test_damaged_metadata_are_told(vqa_table, content):
+    with pytest.raises(ArtifactError, match=r"damaged|kind"):
+        read_metadata(vqa_table.replace_schema_metadata({b"cxrkit": content}))

@@ -226,3 +226,10 @@ def test_damaged_values_are_refused_by_column(vqa_table, column, value, message)
     table = vqa_table.set_column(place, column, pa.array(values, vqa_table.schema.field(column).type))
     with pytest.raises(ArtifactError, match=message):
         score_vqa(table, n_resamples=5)
+
+
+def test_other_data_than_those_of_the_training_are_told(make_vqa_table):
+    for trained, is_told in (("ab12", False), ("ff00", True)):
+        table = make_vqa_table(("model", "majority"), manifest={"trained_index_fingerprint": trained})
+        notes = score_vqa(table, n_resamples=20)["notes"]
+        assert any("scored on other data" in note for note in notes) == is_told

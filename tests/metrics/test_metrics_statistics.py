@@ -185,3 +185,13 @@ def test_interval_of_an_auroc_covers_the_truth_and_that_of_rows_does_not():
                 by_rows += covered
     assert 0.92 <= by_patients / 300 <= 0.98
     assert by_rows / 300 < 0.85
+
+
+def test_one_patient_has_a_value_and_no_interval():
+    patients = np.array([5, 5, 5])
+    resamples = PatientResamples.draw(patients, 100, np.random.default_rng(0))
+    rows = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]])
+    statistic = SumStatistic.of_rows(rows, patients, resamples, lambda sums: sums[:, 0] / sums[:, 1])
+    found = patient_bootstrap(statistic, resamples)
+    assert found.value == pytest.approx(2 / 3)
+    assert found.interval() is None

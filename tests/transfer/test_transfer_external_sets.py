@@ -11,6 +11,8 @@ from small_network import build, small_config
 
 from cxrkit.cli import main
 from cxrkit.data.external_sets import read_question_set
+from cxrkit.data.external_sets.film import read_film
+from cxrkit.data.external_sets.records import picture_of
 from cxrkit.errors import ArtifactError, DataLayoutError, SettingsError
 from cxrkit.evaluation.transfer.scores import score_transfer
 from cxrkit.evaluation.transfer.table import read_external
@@ -257,3 +259,18 @@ def test_figures_equal_scikit_learn():
 def test_another_table_is_refused():
     with pytest.raises(ArtifactError, match="no answers to an external question set"):
         score_transfer(pa.table({"condition": ["model"]}))
+
+
+def test_pictures_of_many_levels_keep_their_range(tmp_path):
+    ramp = np.linspace(0, 4095, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    film = read_film(tmp_path / "deep.png", 64)
+    assert film.min() == 0
+    assert film.max() == 255
+    assert 120 < film.mean() < 135
+
+
+@pytest.mark.parametrize("name", ["../outside.jpg", "x" * 400, "a\0b"])
+def test_names_that_lead_nowhere_are_refused(tmp_path, name):
+    with pytest.raises(DataLayoutError, match="cannot be in the set's folder"):
+        picture_of(tmp_path, name)

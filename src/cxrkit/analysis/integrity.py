@@ -24,12 +24,15 @@ def _films_twice(data: Mapping[str, Any]) -> Iterator[Remark]:
     leakage = data["films"].get("leakage")
     if leakage is None:
         return
+    if leakage["search_truncated"]:
+        message = "more candidates of near-identical films than are compared: pairs may be missing"
+        yield Remark("warning", "near_identical_search_truncated", message, {}, 0)
     for kind, word in (("identical", "byte-identical"), ("near_identical", "near-identical")):
         found = leakage[kind]
         across = found["pairs_across_splits"]
         if across:
             pairs = format_quantity(across, f"pair of {word} films", f"pairs of {word} films")
-            message = f"{pairs} across splits: scores would be too good"
+            message = f"{pairs} across splits: scores would be too good (named in the report, films.leakage)"
             yield Remark("warning", f"{kind}_films_across_splits", message, {"pairs": across}, 0)
         # One patient's own films may well be stored twice; two patients never share one.
         foreign = found["pairs_of_different_patients"]
@@ -47,11 +50,12 @@ def _blank_films(data: Mapping[str, Any]) -> Iterator[Remark]:
 
 
 def _telling_questions(data: Mapping[str, Any], limits: Thresholds) -> Iterator[Remark]:
-    telling = {
+    gains = {
         name: entry["gain"]
         for name, entry in data["question_leakage"].items()
         if entry is not None and _tells(entry, limits)
     }
+    telling = dict(sorted(gains.items(), key=lambda item: -item[1]))
     if telling:
         message = (
             f"{format_quantity(len(telling), 'question type')} whose text alone foretells the answer clearly "

@@ -65,8 +65,10 @@ def _measure_type(
     answers, answer = _common_answers(target, target[is_train])
     seen = np.unique(text)
     place = np.searchsorted(seen, text)
-    majority = int(np.bincount(answer[is_train]).argmax())
-    predicted = _predictions(index, seen, place[is_train], answer[is_train], majority)
+    # What stands for all rarer answers is none that could be given.
+    is_learned = is_train & (answer < len(answers))
+    majority = int(np.bincount(answer[is_learned]).argmax())
+    predicted = _predictions(index, seen, place[is_learned], answer[is_learned], majority)
     tested = ~is_train
     is_known = answer[tested] < len(answers)
     right = (predicted[place[tested]] == answer[tested]) & is_known
@@ -101,19 +103,19 @@ def _predictions(
     pairs, weights = np.unique(np.stack([place, answer], axis=1), axis=0, return_counts=True)
     if len(np.unique(pairs[:, 1])) < 2:
         return np.full(len(texts), majority, np.int64)
-    predicted, is_known = _by_counting(pairs, weights, len(texts))
+    predicted, is_known = _by_counting(pairs, weights, len(texts), majority)
     if not is_known.all():
         predicted[~is_known] = _by_words(index, texts, pairs, weights)[~is_known]
     return predicted
 
 
 def _by_counting(
-    pairs: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], texts: int
+    pairs: npt.NDArray[np.int64], weights: npt.NDArray[np.int64], texts: int, majority: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Gives each text's commonest answer, the first of equals, and whether it was asked often."""
     times = np.bincount(pairs[:, 0], weights, minlength=texts)
     order = np.lexsort((-pairs[:, 1], weights, pairs[:, 0]))
-    predicted = np.zeros(texts, np.int64)
+    predicted = np.full(texts, majority, np.int64)
     # The last of a text's answers stays: the commonest.
     predicted[pairs[order, 0]] = pairs[order, 1]
     return predicted, times >= _OFTEN

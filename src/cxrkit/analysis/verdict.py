@@ -26,10 +26,11 @@ def judge(data: Mapping[str, Any], limits: Thresholds) -> list[Remark]:
         *_missing_parts(data),
         *_empty_splits(data),
         *_broken_trust(data, limits),
+        # What makes scores too good comes before what makes them poor.
+        *integrity_warnings(data, limits),
         *scarcity_warnings(data, limits),
         *bias_warnings(data, limits),
         *quality_warnings(data, limits),
-        *integrity_warnings(data, limits),
     ]
 
 

@@ -80,7 +80,7 @@ def ablate(
     evaluated = evaluate_all(trained.whole, index, split, asked, terminal)
     failed = [*trained.failed, *evaluated.failed]
     try:
-        _compare(evaluated.whole, output_dir, terminal)
+        _compare(evaluated.whole, ablations[0].name, output_dir, terminal)
     finally:
         _tell_failed(failed, terminal)
     if failed:
@@ -100,12 +100,18 @@ def _open_data(
     return index
 
 
-def _compare(ablations: "list[Ablation]", output_dir: Path, terminal: "Terminal") -> None:
+def _compare(ablations: "list[Ablation]", reference: str, output_dir: Path, terminal: "Terminal") -> None:
     from cxrkit.cli.compare_verb import show_comparison
     from cxrkit.evaluation.comparison import compare_predictions
 
+    for path in output_dir.glob(f"{COMPARISON}.*"):
+        # A table of an earlier call must not pass for this one's.
+        path.unlink()
     if len(ablations) < 2:
         terminal.say(f"no comparison: results of {len(ablations)} ablation(s), two or more are needed")
+        return
+    if reference not in [each.name for each in ablations]:
+        terminal.say(f"no comparison: {reference}, which the others are compared with, has no results")
         return
     names, paths = [each.name for each in ablations], [each.results for each in ablations]
     show_comparison(compare_predictions(paths, names, output_dir, stem=COMPARISON), terminal)

@@ -223,7 +223,7 @@ def _show_verdict(report: "AnalysisReport", terminal: "Terminal") -> None:
     for reason in report.reasons:
         terminal.say(f"not ready: {reason}")
     terminal.say(f"ready for training: {'yes' if report.ready else 'no'}")
-    terminal.say(f"report: {report.path}")
+    terminal.say(f"report: {report.path}; to read: {report.path.with_name('report.html')}")
 
 
 def _analyze_next(mimic_cxr_path: Path, mimic_qa_path: Path | None, workspace: Path | None) -> str:

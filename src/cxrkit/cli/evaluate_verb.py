@@ -1,5 +1,6 @@
 """`cxrkit evaluate`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -143,6 +144,8 @@ def show_evaluation(result: "EvaluationResult", terminal: "Terminal") -> None:
     for path in (result.predictions_path, result.report_path, result.html_path, result.pdf_path):
         if path is not None:
             terminal.say(str(path))
+    folder = shlex.quote(str(result.predictions_path.parent))
+    terminal.say(f"next: read report.html; compare with another run: cxrkit compare {folder} OTHER")
 
 
 def _require_own_settings(overrides: dict[str, object]) -> None:

@@ -20,6 +20,9 @@ def transfer(
     output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder of answers and report.")] = Path(
         "transfer_results"
     ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of another model, set or split.")
+    ] = False,
 ) -> None:
     """Ask a VQA model the chest questions of VQA-RAD or SLAKE.
 
@@ -33,10 +36,12 @@ def transfer(
     terminal = open_terminal()
     questions = read_question_set(dataset, data_path, split)
     from cxrkit.cli.evaluate_verb import best_model
-    from cxrkit.evaluation.transfer import publish_transfer
+    from cxrkit.evaluation.transfer import publish_transfer, require_free_transfer
     from cxrkit.inference.external import predict_external
 
     model_path = best_model(model_path, terminal)
+    own = {"dataset": dataset, "split": split, "checkpoint": str(model_path)}
+    require_free_transfer(output_dir, own, overwrite=overwrite)
     with terminal.bars() as bars:
         answers = predict_external(model_path, questions, progress=bars.report)
         result = publish_transfer(answers, output_dir)

@@ -9,6 +9,7 @@ from cxrkit.config.yaml_source import SourceText, read_yaml
 from cxrkit.errors import CxrkitError, SettingsError
 
 EXTENDS = "extends"
+_MOST_LAYERS = 20
 
 
 @dataclass
@@ -50,13 +51,17 @@ def _read(path: Path, source: SourceText, above: tuple[Path, ...]) -> Layers:
         own.mistakes.append(f"{EXTENDS}: found {named!r} (line {line}), expected the path of a settings file")
         return own
     base_path = path.parent / named
-    if base_path.resolve() in above:
-        own.mistakes.append(f"{EXTENDS}: {named} (line {line}) extends this file: a circle")
+    if len(above) > _MOST_LAYERS:
+        own.mistakes.append(f"{EXTENDS}: {named} (line {line}): more than {_MOST_LAYERS} files in a row")
         return own
     try:
+        if base_path.resolve() in above:
+            own.mistakes.append(f"{EXTENDS}: {named} (line {line}) extends this file: a circle")
+            return own
         base_source = _read_file(base_path)
-    except CxrkitError as error:
-        own.mistakes.append(f"{EXTENDS}: {named} (line {line}), beside {path.name}: {error.problem}")
+    except (CxrkitError, ValueError) as error:
+        reason = error.problem if isinstance(error, CxrkitError) else str(error)
+        own.mistakes.append(f"{EXTENDS}: {named} (line {line}), beside {path.name}: {reason}")
         return own
     base = _read(base_path, base_source, (*above, base_path.resolve()))
     return Layers(

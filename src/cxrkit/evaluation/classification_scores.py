@@ -15,7 +15,7 @@ from cxrkit.evaluation.finding_metrics import StudyRows, measure_findings
 from cxrkit.evaluation.head_rows import tables_of_conditions
 from cxrkit.evaluation.measured import MODEL, N_RESAMPLES, SEED, Measured
 from cxrkit.evaluation.predictions import conform, read_metadata
-from cxrkit.evaluation.report import new_report
+from cxrkit.evaluation.report import data_notes, new_report, patient_notes
 from cxrkit.evaluation.strata import groups_of_studies, measure_studies_by_group
 from cxrkit.evaluation.vqa_scores import differences
 from cxrkit.metrics.counts import FloatArray
@@ -71,7 +71,11 @@ def score_classification(predictions: pa.Table, *, n_resamples: int = N_RESAMPLE
         "metrics": [entry.to_entry() for entry in measured],
         "differences": differences(measured),
         "strata": [entry.to_entry() for entry in of_groups],
-        "notes": _notes(measured, parts[MODEL], metadata, labelled),
+        "notes": [
+            *_notes(measured, parts[MODEL], metadata, labelled),
+            *patient_notes(metadata),
+            *data_notes(metadata),
+        ],
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from cxrkit.errors import ArtifactError
 from cxrkit.evaluation import columns
 from cxrkit.evaluation.definitions import CONSISTENCY
 from cxrkit.evaluation.grounding_metrics import mean_of_defined_rows
@@ -45,7 +46,7 @@ class ConsistencyAnswers:
         """Reads a table of `CONSISTENCY_SCHEMA`, film by film in a fixed order."""
         table = table.sort_by([("study_id", "ascending"), ("dicom_id", "ascending")])
         names = ("is_abnormal", "is_normal", "is_abnormal_mirrored")
-        values = (columns.matrix(table, name, _PLACES) for name in names)
+        values = (_probabilities(table, name) for name in names)
         return cls(columns.numbers(table, "subject_id").astype(np.int64), *values)
 
     def shuffled(self) -> "ConsistencyAnswers | None":
@@ -54,6 +55,24 @@ class ConsistencyAnswers:
             return None
         other = films_of_other_patients(self.patients, SEED)
         return ConsistencyAnswers(self.patients, self.abnormal, self.normal[other], self.mirrored[other])
+
+
+def _probabilities(table: pa.Table, name: str) -> FloatArray:
+    """Gives probabilities `[F, 27]`, NaN where nothing was asked.
+
+    Raises:
+        ArtifactError: one is not in 0..1.
+    """
+    values = columns.matrix(table, name, _PLACES)
+    wrong = int(((values < 0) | (values > 1 + 1e-6)).sum())
+    if wrong:
+        raise ArtifactError(
+            f"the column {name} of the consistency answers is damaged",
+            expected="probabilities in 0..1, or NaN",
+            found=f"{wrong} values that are not",
+            next_step="make it again with `cxrkit evaluate`",
+        )
+    return values
 
 
 def measure_consistency(table: pa.Table | None, resamples: PatientResamples) -> list[Measured]:

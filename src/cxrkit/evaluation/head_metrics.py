@@ -103,7 +103,6 @@ def _single_label_metrics(rows: HeadRows, basis: Basis, resamples: PatientResamp
             n_classes=n_classes,
         )
         for name, (metric, n_classes) in metrics.items()
-        if name != "macro_f1" or rows.head is not Head.BINARY
     ]
 
 

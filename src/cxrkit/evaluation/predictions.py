@@ -20,6 +20,13 @@ from cxrkit.reporting import write_atomically
 PREDICTIONS_FILE = "predictions.parquet"
 GRAPHS_FILE = "graph_predictions.parquet"
 CONSISTENCY_FILE = "consistency_predictions.parquet"
+# What the metadata of each task must hold beside version and task.
+_METADATA_KINDS: dict[str, dict[str, type]] = {
+    "vqa": {"split": str},
+    "classify": {"split": str, "thresholds": dict, "label_policy": str},
+    "vqa_graph": {"entities": list},
+    "vqa_consistency": {},
+}
 
 
 def read_metadata(table: pa.Table) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def read_metadata(table: pa.Table) -> dict[str, Any]:
             found="no such key",
             next_step="make the file with `cxrkit evaluate`",
         )
-    metadata: dict[str, Any] = json.loads(raw)
+    metadata = _parsed(raw)
     version, task = metadata.get("schema_version"), metadata.get("task")
     if version != SCHEMA_VERSION or task not in TASKS:
         raise ArtifactError(
@@ -45,7 +52,29 @@ def read_metadata(table: pa.Table) -> dict[str, Any]:
             found=f"schema_version {version}, task {task}",
             next_step="make it again with `cxrkit evaluate`, or use the cxrkit version that wrote it",
         )
+    for name, kind in _METADATA_KINDS[task].items():
+        if not isinstance(metadata.get(name), kind):
+            raise _damaged_metadata(f"{name} of the kind {kind.__name__}", repr(metadata.get(name)))
     return metadata
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise _damaged_metadata("JSON", str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged_metadata("a JSON object", type(content).__name__)
+    return content
+
+
+def _damaged_metadata(expected: str, found: str) -> ArtifactError:
+    return ArtifactError(
+        "what the prediction table says about itself is damaged",
+        expected=expected,
+        found=found,
+        next_step="make it again with `cxrkit evaluate`",
+    )
 
 
 def conform(table: pa.Table, task: Task) -> pa.Table:

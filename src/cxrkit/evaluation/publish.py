@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.classification_scores import score_classification
+from cxrkit.evaluation.content_hash import content_hash
 from cxrkit.evaluation.evidence import evidence_rows
 from cxrkit.evaluation.films import FilmLookup
 from cxrkit.evaluation.headline import headline_table, headline_warning
@@ -26,6 +28,8 @@ from cxrkit.evaluation.vqa_scores import score_vqa
 from cxrkit.inference.schema import Task
 
 PDF_FILE = "report.pdf"
+# What the files of one evaluation say alike.
+_SHARED = ("split", "index_fingerprint", "checkpoint", "graph_source")
 
 
 @dataclass(frozen=True)
@@ -113,16 +117,19 @@ def publish_scores(
         ArtifactError: a file is missing, damaged, or no whole prediction table.
     """
     stored = read_predictions(predictions_path, coded=True)
+    # Of the file: what is told about its patients does not make it another.
+    own_hash = content_hash(stored)
     if patient_tables:
         subjects = [int(subject) for subject in stored.column("subject_id").to_numpy()]
         stored = with_patients(stored, read_patients(patient_tables, subjects))
     is_vqa = read_metadata(stored)["task"] == "vqa"
     if is_vqa:
-        graphs = _beside(predictions_path, GRAPHS_FILE, "vqa_graph")
-        consistency = _beside(predictions_path, CONSISTENCY_FILE, "vqa_consistency")
+        graphs = _beside(stored, predictions_path.with_name(GRAPHS_FILE), "vqa_graph")
+        consistency = _beside(stored, predictions_path.with_name(CONSISTENCY_FILE), "vqa_consistency")
         report = score_vqa(stored, graphs, consistency, n_resamples=n_resamples)
     else:
         report = score_classification(stored, n_resamples=n_resamples)
+    report["predictions_sha256"] = own_hash
     report_path, html_path = output_dir / REPORT_FILE, output_dir / PAGE_FILE
     pdf_path = output_dir / PDF_FILE
     pdf_path.unlink(missing_ok=True)
@@ -140,6 +147,25 @@ def publish_scores(
     )
 
 
-def _beside(predictions_path: Path, name: str, task: Task) -> pa.Table | None:
-    path = predictions_path.with_name(name)
-    return read_predictions(path, task) if path.exists() else None
+def _beside(predictions: pa.Table, path: Path, task: Task) -> pa.Table | None:
+    """Reads a file beside the predictions, where there is one.
+
+    Raises:
+        ArtifactError: it is damaged, or does not belong to them.
+    """
+    if not path.exists():
+        return None
+    table = read_predictions(path, task)
+    own, wanted = read_metadata(table), read_metadata(predictions)
+    different = [key for key in _SHARED if own.get(key) != wanted.get(key)]
+    strangers = set(table.column("subject_id").to_pylist()) - set(
+        predictions.column("subject_id").to_pylist()
+    )
+    if different or strangers:
+        raise ArtifactError(
+            f"{path} does not belong to the predictions beside it",
+            expected="the file that the same run of `cxrkit evaluate` wrote",
+            found=f"another {', '.join(different)}" if different else f"{len(strangers)} other patients",
+            next_step="move it away, or make both again with `cxrkit evaluate`",
+        )
+    return table

@@ -41,8 +41,41 @@ def new_report(metadata: Mapping[str, Any]) -> dict[str, Any]:
         "strata": [],
         "definitions": {},
         "manifest": metadata.get("manifest"),
+        "patient_tables": metadata.get("patient_tables"),
         "notes": [],
     }
+
+
+def patient_notes(metadata: Mapping[str, Any]) -> list[str]:
+    """Says how many patients the tables of patients tell nothing about.
+
+    Args:
+        metadata: what the prediction table says about itself.
+    """
+    counts = metadata.get("patients_not_stated") or {}
+    names = {"sex": "sex", "age_group": "age", "race": "race"}
+    told = ", ".join(f"{names[name]} of {count:,}" for name, count in counts.items() if count)
+    return (
+        [f"Tables of patients: not stated, not understood or contradicting themselves: {told} patients."]
+        if told
+        else []
+    )
+
+
+def data_notes(metadata: Mapping[str, Any]) -> list[str]:
+    """Says when the model was trained on other data than it is scored on.
+
+    Args:
+        metadata: what the prediction table says about itself.
+    """
+    trained = (metadata.get("manifest") or {}).get("trained_index_fingerprint")
+    scored = metadata.get("index_fingerprint")
+    if trained is None or trained == scored:
+        return []
+    return [
+        f"Trained on data {trained[:12]}, scored on other data {str(scored)[:12]}: that no patient here was "
+        "among those of the training is for you to know."
+    ]
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> None:

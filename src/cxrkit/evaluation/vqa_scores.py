@@ -35,7 +35,7 @@ from cxrkit.evaluation.measured import (
     difference_entry,
 )
 from cxrkit.evaluation.predictions import conform, read_metadata
-from cxrkit.evaluation.report import new_report
+from cxrkit.evaluation.report import data_notes, new_report, patient_notes
 from cxrkit.evaluation.strata import groups_of_questions, measure_boxes_by_group, measure_groups
 from cxrkit.metrics.statistics import PatientResamples
 from cxrkit.vocabulary import ANSWER_HEADS
@@ -73,7 +73,7 @@ def score_vqa(
     measured, of_groups = _measure_conditions(parts, metadata, resamples)
     explanations = Explanations.of_table(parts[MODEL])
     measured += measure_explanations(explanations, resamples)
-    measured += measure_graphs(graphs, len(metadata.get("entities", ())), resamples)
+    measured += measure_graphs(graphs, len(metadata.get("entities") or ()), resamples)
     measured += measure_consistency(consistency, resamples)
     report = new_report(metadata) | {
         "conditions": list(parts),
@@ -82,12 +82,19 @@ def score_vqa(
         "n_patients": len(resamples.patients),
         "n_resamples": n_resamples,
         "predictions_sha256": content_hash(predictions),
+        "graphs_sha256": None if graphs is None else content_hash(graphs),
+        "consistency_sha256": None if consistency is None else content_hash(consistency),
         "scored_ids_sha256": hash_of_ids(parts[MODEL].column("question_id").to_pylist()),
         "definitions": describe_definitions(entry.name for entry in measured),
         "metrics": [entry.to_entry() for entry in measured],
         "differences": [*differences(measured), *explanation_differences(measured)],
         "strata": [entry.to_entry() for entry in of_groups],
-        "notes": [*_notes(measured, metadata, parts[MODEL]), *explanation_notes(explanations)],
+        "notes": [
+            *_notes(measured, metadata, parts[MODEL]),
+            *explanation_notes(explanations),
+            *patient_notes(metadata),
+            *data_notes(metadata),
+        ],
     }
     return report | {"evidence": evidence(report)}
 

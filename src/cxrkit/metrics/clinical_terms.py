@@ -11,8 +11,11 @@ from cxrkit.vocabulary import FINDINGS, NO_FINDING, REGIONS, severity_class
 from cxrkit.vocabulary.text_mentions import findings_in_text, regions_in_text
 
 _CLAUSES = re.compile(r"[.;:!?]|,|\bbut\b|\bhowever\b|\balthough\b")
+# "No significant change in the effusion" denies the change, not the effusion.
+_NO_CHANGE = "(?: (?:significant|interval|appreciable|definite|major|relevant|new))* change"
 _NEGATIONS = re.compile(
-    r"\b(?:no|not|without|nor|neither|absent|absence of|free of|negative for|rather than|resolved)\b"
+    rf"\b(?:no(?!{_NO_CHANGE})|not|without|nor|neither|absent|absence of|free of|negative for|rather than"
+    r"|resolved)\b"
 )
 _NEGATED_AFTER = re.compile(r"\b(?:is|are|was|were)\s+(?:not|absent)\b|\bruled out\b|\bexcluded\b")
 
@@ -24,8 +27,8 @@ def clinical_terms(text: str) -> frozenset[str]:
     Terms: each of the 14 findings that is named, present or absent; each of the 26 regions; the severity
     classes. Names and synonyms are those of `cxrkit.vocabulary`. A finding is absent where its clause
     (up to a full stop, comma, colon or "but") has a negation; "or" and "and" go on with it, so that "no
-    effusion or edema" makes both absent. Not read: uncertainty ("may be"), history ("previously"), and
-    negation over a clause's end.
+    effusion or edema" makes both absent; "no (significant) change" denies nothing. Not read: uncertainty
+    ("may be"), history ("previously"), and negation over a clause's end.
 
     >>> sorted(clinical_terms("No effusion, but mild edema in the left lung."))
     ['absent Pleural Effusion', 'left lung', 'mild', 'present Edema']

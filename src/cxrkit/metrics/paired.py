@@ -124,7 +124,7 @@ def paired_t(first: FloatArray, second: FloatArray) -> PairedTest:
     if len(differences) < 2:
         return _undefined(f"{len(differences)} patients; two are needed")
     deviation = float(differences.std(ddof=1))
-    if deviation == 0:
+    if _is_constant(differences, deviation):
         if not differences.any():
             return PairedTest(0.0, 1.0)
         return _undefined("all patients have the same difference")
@@ -149,6 +149,11 @@ def cohens_d(first: FloatArray, second: FloatArray) -> float:
     if len(differences) < 2:
         return math.nan
     deviation = float(differences.std(ddof=1))
-    if deviation == 0:
+    if _is_constant(differences, deviation):
         return 0.0 if not differences.any() else math.nan
     return float(differences.mean()) / deviation
+
+
+def _is_constant(differences: FloatArray, deviation: float) -> bool:
+    """Tells whether all differences are equal but for rounding."""
+    return deviation <= 1e-12 * float(np.abs(differences).max())

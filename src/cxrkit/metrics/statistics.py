@@ -22,6 +22,8 @@ RankMetric: TypeAlias = Callable[[RankedRows, npt.NDArray[np.int64], FloatArray]
 
 LEVEL = 0.95
 MIN_DEFINED_SHARE = 0.95
+# Fewer patients cannot be resampled.
+MIN_PATIENTS = 2
 _CELLS_AT_ONCE = 2_000_000
 _ROWS_AT_ONCE = 65_536
 
@@ -223,7 +225,7 @@ def percentile_interval(replicates: FloatArray, level: float = LEVEL) -> tuple[f
 
 
 def patient_bootstrap(statistic: PatientStatistic, resamples: PatientResamples) -> Bootstrap:
-    """Computes a statistic on the data and on every resample of the patients.
+    """Computes a statistic on the data and on every resample of the patients; one patient has no interval.
 
     Args:
         statistic: built with the same `resamples`.
@@ -237,6 +239,10 @@ def patient_bootstrap(statistic: PatientStatistic, resamples: PatientResamples) 
     0.75
     """
     whole = np.ones((1, len(resamples.patients)))
+    if len(resamples.patients) < MIN_PATIENTS:
+        # Every resample is the one patient: an interval of no width would look like certainty.
+        nothing = np.full(len(resamples.weights), np.nan)
+        return Bootstrap(float(statistic.under(whole)[0]), nothing)
     replicates = [statistic.under(weights) for weights in _in_parts(resamples.weights, statistic.width)]
     return Bootstrap(float(statistic.under(whole)[0]), np.concatenate(replicates or [np.empty(0)]))
 

@@ -56,9 +56,14 @@ class Heat:
     square: tuple[float, float, float, float]
 
     def rgba(self) -> npt.NDArray[np.uint8]:
-        """Gives the cells as colours `uint8 [v, v, 4]`, the more attended the less transparent."""
-        highest = float(self.values.max(initial=0.0))
-        shares = self.values / highest if highest > 0 else np.zeros_like(self.values)
+        """Gives the cells as colours `uint8 [v, v, 4]`, the more attended the less transparent.
+
+        A cell with no more than its even share has no colour: attention that is spread evenly tells nothing.
+        The scale ends at twice the even share, or at the highest value when that is more.
+        """
+        even = float(self.values.mean()) if self.values.size else 0.0
+        above = np.maximum(self.values - even, 0.0)
+        shares = above / max(even, float(above.max(initial=0.0))) if even > 0 else np.zeros_like(above)
         color = [int(ATTENTION_COLOR[start : start + 2], 16) for start in (1, 3, 5)]
         cells = np.empty((*self.values.shape, 4), np.uint8)
         cells[..., :3] = color
@@ -195,7 +200,7 @@ def gallery_html(items: Sequence[GalleryItem]) -> str:
     names = (
         ("predicted", "predicted box"),
         ("reference", "reference box"),
-        ("attention", "attention, the denser the more"),
+        ("attention", "attention above an even share, the denser the more"),
     )
     keys = "".join(f'<span class="key {kind}">{name}</span>' for kind, name in names if kind in kinds)
     legend = f'<p class="legend">{keys}</p>' if keys else ""

@@ -21,7 +21,9 @@ def draw_films(sheets: Sheets, gallery: GalleryBlock) -> None:
     signs = {
         "predicted boxes solid": any(b.kind == "predicted" for item in gallery.items for b in item.boxes),
         "reference boxes dashed": any(b.kind == "reference" for item in gallery.items for b in item.boxes),
-        "attention coloured, the denser the more": any(item.heat is not None for item in gallery.items),
+        "attention above an even share coloured, the denser the more": any(
+            item.heat is not None for item in gallery.items
+        ),
     }
     if any(signs.values()):
         key = "; ".join(words for words, is_there in signs.items() if is_there)

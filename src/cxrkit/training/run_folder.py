@@ -81,7 +81,8 @@ def require_free_run(settings: Settings) -> None:
             "the run's folder holds an earlier run",
             expected="a new folder, or one without best_model and checkpoints",
             found=str(run_dir),
-            next_step="pass another --output_dir, or move the earlier run away",
+            next_step="go on with it: --resume_from_checkpoint auto; for a new run pass another "
+            "--output_dir, or move the earlier run away",
         )
 
 

@@ -81,3 +81,23 @@ def test_missing_files_and_doubles_are_refused(tmp_path):
     second = _write(tmp_path / "b.csv", "subject_id,sex", "1,M")
     with pytest.raises(DataLayoutError, match="two tables of patients tell sex"):
         read_patients([first, second], [1])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"subject_id,gender,Gender\n1,F,M\n", "columns of one name"),
+        ("subject_id,race\n1,CAP VERD\u00c9\n".encode("latin-1"), "cannot be read|something else than text"),
+        (b"subject_id,gender\n1,0\n2,1\n", "no value of gender is understood"),
+        (b"subject_id,anchor_age\n1,> 89\n", "no value of anchor_age is understood"),
+    ],
+)
+def test_odd_content_is_told(tmp_path, content, expected):
+    (tmp_path / "p.csv").write_bytes(content)
+    with pytest.raises(DataLayoutError, match=expected):
+        read_patients([tmp_path / "p.csv"], [1, 2])
+
+
+def test_a_row_without_subject_is_nobody(tmp_path):
+    table = _write(tmp_path / "p.csv", "SUBJECT_ID,gender", "1,F", ",M")
+    assert read_patients([table], [1]).told["sex"] == {1: "female"}

@@ -139,3 +139,39 @@ def test_without_tables_the_page_says_how_to_get_them(vqa_table, tmp_path):
     write_predictions(vqa_table, tmp_path / "predictions.parquet")
     result = publish_scores(tmp_path / "predictions.parquet", tmp_path / "out", n_resamples=100)
     assert "--patients" in result.html_path.read_text()
+
+
+def test_patients_told_twice_or_no_more_are_the_same_evaluation(vqa_table, tmp_path):
+    write_predictions(vqa_table, tmp_path / "predictions.parquet")
+    table = tmp_path / "patients.csv"
+    table.write_text("subject_id,gender\n10000000,F\n")
+    given = [
+        json.loads(
+            publish_scores(
+                tmp_path / "predictions.parquet", tmp_path / "out", n_resamples=50, patient_tables=tables
+            ).report_path.read_text()
+        )
+        for tables in ([table], [table], [])
+    ]
+    assert given[0] == given[1]
+    assert len({report["predictions_sha256"] for report in given}) == 1
+    assert list(given[0]["patient_tables"]) == [str(table)]
+    assert given[2]["patient_tables"] is None
+
+
+def test_values_that_no_stratum_knows_are_a_group_of_their_own(vqa_table):
+    column = vqa_table.column_names.index("rating")
+    strange = vqa_table.set_column(column, "rating", pa.array(np.full(vqa_table.num_rows, 77), pa.int8()))
+    report = score_vqa(strange, n_resamples=50)
+    groups = {entry["group"] for entry in report["strata"] if entry["stratum"] == "quality_grade"}
+    assert groups == {"not stated"}
+
+
+def test_patients_of_whom_nothing_is_known_are_counted(vqa_table, tmp_path):
+    write_predictions(vqa_table, tmp_path / "predictions.parquet")
+    (tmp_path / "p.csv").write_text("subject_id,gender\n10000000,F\n10000001,X\n")
+    result = publish_scores(
+        tmp_path / "predictions.parquet", tmp_path, n_resamples=50, patient_tables=[tmp_path / "p.csv"]
+    )
+    notes = json.loads(result.report_path.read_text())["notes"]
+    assert any("sex of 11 patients" in note for note in notes)

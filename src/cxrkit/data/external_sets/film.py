@@ -32,7 +32,7 @@ def read_film(path: Path, size: int) -> npt.NDArray[np.uint8]:
         with Image.open(path) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise ValueError(f"{picture.width} x {picture.height} pixels")
-            grey = np.asarray(picture.convert("L"))
+            grey = _grey(picture)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataLayoutError(
             f"the film {path} cannot be read",
@@ -43,3 +43,14 @@ def read_film(path: Path, size: int) -> npt.NDArray[np.uint8]:
     rows, columns = grey.shape
     shape = fit_film(columns, rows, StoreLayout(size))
     return letterbox(scaled_film(grey, columns, rows, 1.0, shape), shape.side, shape.pad_x, shape.pad_y)
+
+
+def _grey(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """Gives a picture in 256 levels; one of more levels by its own range, where Pillow would cut them off."""
+    if picture.mode not in ("I", "F") and not picture.mode.startswith("I;16"):
+        return np.asarray(picture.convert("L"))
+    levels = np.asarray(picture).astype(np.float64)
+    if not np.isfinite(levels).all():
+        raise ValueError("a level is no number")
+    low, high = float(levels.min()), float(levels.max())
+    return np.rint((levels - low) / max(high - low, 1.0) * 255).astype(np.uint8)

@@ -27,7 +27,7 @@ def read_records(path: Path, needed: Iterable[str], layout: str) -> list[Record]
         raise DataLayoutError(
             f"no {path.name} in {path.parent}", expected=layout, found="no such file"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataLayoutError(f"{path} cannot be read", expected="JSON", found=str(error)) from error
     if not isinstance(content, list) or not content:
         raise DataLayoutError(
@@ -43,7 +43,7 @@ def _require(record: Any, place: int, needed: Iterable[str], path: Path) -> None
         raise DataLayoutError(
             f"entry {place} of {path} is no record", expected="an object", found=type(record).__name__
         )
-    missing = [key for key in needed if not isinstance(record.get(key), str | int | float)]
+    missing = [key for key in needed if not _is_text(record.get(key))]
     if missing:
         raise DataLayoutError(
             f"entry {place} of {path} lacks what a question needs",
@@ -53,6 +53,39 @@ def _require(record: Any, place: int, needed: Iterable[str], path: Path) -> None
         )
 
 
+def picture_of(folder: Path, name: str) -> Path:
+    """Gives the path of a picture that a record names.
+
+    Raises:
+        DataLayoutError: it would lie outside the folder, or is no file name at all.
+    """
+    try:
+        path = folder / name
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+        path.is_file()
+    except (OSError, ValueError):
+        is_inside = False
+    if not name or not is_inside:
+        raise DataLayoutError(
+            "a question names a picture that cannot be in the set's folder",
+            expected=f"the name of a file in {folder}",
+            found=name[:80],
+            next_step="download the set again",
+        )
+    return path
+
+
 def words_of(record: Record, key: str) -> str:
     """Gives a value as text, blanks trimmed; the published files have stray ones."""
     return " ".join(str(record[key]).split())
+
+
+def _is_text(value: Any) -> bool:
+    """Tells whether a value can be written as text; half of a surrogate pair cannot."""
+    if not isinstance(value, str | int | float):
+        return False
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

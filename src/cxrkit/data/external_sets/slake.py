@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from cxrkit.data.external_sets.question_set import ExternalQuestion, QuestionSet
-from cxrkit.data.external_sets.records import Record, read_records, words_of
+from cxrkit.data.external_sets.records import Record, picture_of, read_records, words_of
 
 IMAGES = "imgs"
 LAYOUT = f"FOLDER/test.json (train.json, validate.json) and FOLDER/{IMAGES}/xmlab0/source.jpg"
@@ -59,7 +59,7 @@ def _question(record: Record, images: Path) -> ExternalQuestion:
     return ExternalQuestion(
         question_id=words_of(record, "qid"),
         image_name=name,
-        film=images / name,
+        film=picture_of(images, name),
         question=words_of(record, "question"),
         answer=words_of(record, "answer"),
         is_closed=words_of(record, "answer_type").upper() == "CLOSED",

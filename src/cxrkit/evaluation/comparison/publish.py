@@ -14,7 +14,7 @@ from cxrkit.evaluation.comparison.scored import ScoredRun, score_run
 from cxrkit.evaluation.comparison.tables import COLUMNS, table_rows, to_csv, to_latex
 from cxrkit.evaluation.content_hash import content_hash
 from cxrkit.evaluation.definitions import DEFINITIONS, describe_definitions
-from cxrkit.evaluation.measured import N_RESAMPLES, SEED, interval_method
+from cxrkit.evaluation.measured import FEW_PATIENTS, N_RESAMPLES, SEED, interval_method
 from cxrkit.metrics.statistics import PatientResamples
 from cxrkit.reporting import Page, format_count, write_atomically
 from cxrkit.reporting.tables import Alignment
@@ -28,6 +28,8 @@ _NOTES = (
     "differences here.",
     "McNemar's and DeLong's tests take rows as independent: with several rows per patient their p values are "
     "too small, and decide nothing here. Cohen's d and the paired t test compare the patients' means.",
+    "One training is one draw: a difference of two trainings also holds the luck of their seeds, which no "
+    "interval here contains.",
     "Two runs are called distinguishable when the interval leaves out 0 and Holm's p is below 0.05.",
 )
 
@@ -77,11 +79,20 @@ def compare_predictions(
     differences = compare_runs(scored)
     rows = table_rows(scored, differences)
     words = [f"{entry.title}: {entry.in_words()}." for entry in differences]
+    notes = (_extent(runs[0].table.num_rows, len(resamples.patients)), *_NOTES)
     written: tuple[Path, ...] = ()
     if output_dir is not None:
         report = _report(runs, scored, differences, n_resamples)
         written = _write(output_dir, stem, report, (runs, scored, differences, rows, words))
-    return ComparisonResult(rows, words, _NOTES, written)
+    return ComparisonResult(rows, words, notes, written)
+
+
+def _extent(rows: int, patients: int) -> str:
+    """Says on how much the comparison rests."""
+    told = f"{format_count(rows)} rows of {format_count(patients)} patients."
+    if patients < FEW_PATIENTS:
+        told += f" Fewer than {FEW_PATIENTS} patients: intervals and p values say little."
+    return told
 
 
 def _report(

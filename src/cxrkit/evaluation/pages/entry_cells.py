@@ -6,12 +6,15 @@ from typing import Any
 from cxrkit.evaluation.headline import NOT_DEFINED, NOT_MADE
 from cxrkit.reporting import format_interval, format_number
 
+NOT_COMPUTED = "not computed"
+
 
 def value_cell(entry: Mapping[str, Any]) -> str:
     """Gives a value with its interval, or why there is none."""
     if entry["value"] is None:
         reason = str(entry["undefined_reason"])
-        return reason if reason.startswith("not computed") else f"undefined: {reason}"
+        # Why stands in the report and below the tables; here it would make the column too wide.
+        return NOT_COMPUTED if reason.startswith(NOT_COMPUTED) else f"undefined: {reason}"
     low, high = entry["interval"] or (None, None)
     return format_interval(entry["value"], low, high)
 

@@ -152,7 +152,11 @@ def _graph_value(entry: Mapping[str, Any]) -> str:
 
 
 def _add_heads(page: Page, report: Mapping[str, Any]) -> None:
-    page.section("Answers by head", "Heads have different classes and are never pooled.")
+    page.section(
+        "Answers by head",
+        "Heads have different classes and are never pooled. BERTScore is computed with cxrkit evaluate "
+        "--bertscore_model.",
+    )
     for head in (*(head.value for head in ANSWER_HEADS), GROUNDING):
         lines = [entry for entry in report["metrics"] if entry["head"] == head]
         page.table(

@@ -49,7 +49,7 @@ def groups_of_questions(table: pa.Table) -> list[Group]:
     types = _of_names("question_type", columns.texts(table, "question_type"), QUESTION_TYPE_NAMES)
     strategies: dict[str, BoolArray] = {}
     for group in types:
-        strategy = _STRATEGY_OF_TYPE[group.name]
+        strategy = _STRATEGY_OF_TYPE.get(group.name, NOT_STATED)
         known = strategies.setdefault(strategy, np.zeros(table.num_rows, np.bool_))
         known |= group.rows
     return [
@@ -87,12 +87,15 @@ def _patient_groups(table: pa.Table) -> list[Group]:
 def _of_names(stratum: str, names: Sequence[str], order: Iterable[str] | None = None) -> list[Group]:
     values = np.array(names, dtype=np.str_)
     present = set(names)
-    ordered = sorted(present, key=lambda name: (name == NOT_STATED, name)) if order is None else order
-    return [Group(stratum, name, values == name) for name in ordered if name in present]
+    # Names that this version does not know come last.
+    known = [] if order is None else [name for name in order if name in present]
+    ordered = known + sorted(present - set(known), key=lambda name: (name == NOT_STATED, name))
+    return [Group(stratum, name, values == name) for name in ordered]
 
 
 def _of_numbers(stratum: str, numbers: npt.NDArray[np.generic], names: dict[int, str]) -> list[Group]:
-    chosen = ((name, numbers == number) for number, name in names.items())
+    chosen = [(name, numbers == number) for number, name in names.items()]
+    chosen.append((NOT_STATED, ~np.isin(numbers, list(names))))
     return [Group(stratum, name, np.asarray(rows)) for name, rows in chosen if np.any(rows)]
 
 

@@ -24,6 +24,7 @@ PATIENT_COLUMNS = ("sex", "age_group", "race")
 _COLUMN_NAMES = {"sex": ("gender", "sex"), "age_group": ("anchor_age", "age"), "race": ("race", "ethnicity")}
 NOT_STATED = "not stated"
 _SEXES = {"F": "female", "FEMALE": "female", "M": "male", "MALE": "male"}
+_EXAMPLES = {"sex": "F, M, female or male", "age_group": "years, such as 52", "race": "a word, such as WHITE"}
 _AGE_STARTS = (0, 18, 40, 60, 80)
 _RACES = {
     "ASIAN": "Asian",
@@ -81,7 +82,7 @@ def read_patients(paths: Sequence[Path], subjects: Iterable[int]) -> PatientTabl
             found=f"{len(known):,} other patients in {', '.join(map(str, paths))}",
             next_step="give tables of the same data set, as MIMIC-IV's patients.csv.gz and admissions.csv.gz",
         )
-    return PatientTables(told, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
+    return PatientTables(told, {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths})
 
 
 def with_patients(table: pa.Table, patients: PatientTables) -> pa.Table:
@@ -92,16 +93,24 @@ def with_patients(table: pa.Table, patients: PatientTables) -> pa.Table:
         patients: from `read_patients`.
     """
     subjects = table.column("subject_id").to_pylist()
+    # What other tables told before must not stand beside what these tell.
+    table = table.drop_columns([name for name in PATIENT_COLUMNS if name in table.column_names])
     for name in PATIENT_COLUMNS:
         if name not in patients.told:
             continue
         values = [patients.told[name].get(int(subject or 0), NOT_STATED) for subject in subjects]
-        if name in table.column_names:
-            table = table.drop_columns([name])
         table = table.append_column(name, pa.array(values, pa.string()))
     metadata = json.loads((table.schema.metadata or {})[METADATA_KEY])
     metadata["patient_tables"] = dict(patients.sha256)
+    metadata["patients_not_stated"] = _not_stated(table)
     return table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()})
+
+
+def _not_stated(table: pa.Table) -> dict[str, int]:
+    """Counts the patients without a value, by column: absent from the tables, blank, or not understood."""
+    told = [name for name in PATIENT_COLUMNS if name in table.column_names]
+    different = table.select(["subject_id", *told]).group_by(["subject_id", *told]).aggregate([])
+    return {name: different.column(name).to_pylist().count(NOT_STATED) for name in told}
 
 
 def _read(path: Path) -> dict[str, dict[int, str]]:
@@ -119,16 +128,23 @@ def _read(path: Path) -> dict[str, dict[int, str]]:
             found=", ".join(table.column_names),
         )
     try:
+        told = {name: _texts(table, column) for name, column in columns.items()}
         subjects = [int(value or 0) for value in table.column("subject_id").cast(pa.int64()).to_pylist()]
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, ValueError) as error:
         raise DataLayoutError(
-            f"{path}: subject_id holds something else than numbers", found=str(error)
+            f"{path}: subject_id holds something else than numbers, or a column something else than text",
+            found=str(error),
         ) from error
     read = {"sex": _sex, "age_group": _age_group, "race": _race}
-    return {
-        name: _one_per_patient(subjects, [read[name](value) for value in _texts(table, column)])
-        for name, column in columns.items()
-    }
+    values = {name: [read[name](text) for text in texts] for name, texts in told.items()}
+    for name, found in values.items():
+        if found and not set(found) - {NOT_STATED}:
+            raise DataLayoutError(
+                f"{path}: no value of {columns[name]} is understood",
+                expected=_EXAMPLES[name],
+                found=", ".join(sorted(set(told[name]))[:5]),
+            )
+    return {name: _one_per_patient(subjects, found) for name, found in values.items()}
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -149,9 +165,15 @@ def _read_table(path: Path) -> pa.Table:
             expected="a CSV file with a header (also .csv.gz), or Parquet",
             found=str(error).splitlines()[0],
         ) from error
-    if "subject_id" in table.column_names:
+    names = [name.strip().lower() for name in table.column_names]
+    if len(set(names)) < len(names):
+        raise DataLayoutError(
+            f"{path} has columns of one name", expected="each name once", found=", ".join(table.column_names)
+        )
+    table = table.rename_columns(names)
+    if "subject_id" in names:
         table = table.filter(pc.is_valid(table.column("subject_id")))
-    return table.rename_columns([name.strip().lower() for name in table.column_names])
+    return table
 
 
 def _one_per_patient(subjects: Sequence[int], values: Sequence[str]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cxrkit.errors import ArtifactError
 from cxrkit.evaluation.transfer.page import transfer_rows, write_transfer_page
 from cxrkit.evaluation.transfer.scores import score_transfer
 from cxrkit.evaluation.transfer.table import read_external, write_external
@@ -31,6 +32,35 @@ class TransferResult:
     report: Mapping[str, Any]
     rows: list[tuple[str, ...]]
     paths: tuple[Path, ...]
+
+
+def require_free_transfer(output_dir: Path, own: Mapping[str, str], *, overwrite: bool) -> None:
+    """Refuses a folder with the results of another model, set or split.
+
+    Args:
+        output_dir: where results shall go.
+        own: `dataset`, `split` and `checkpoint` of these.
+        overwrite: others may be replaced.
+
+    Raises:
+        ArtifactError: the folder holds others, or some that cannot be told.
+    """
+    path = output_dir / REPORT_FILE
+    if overwrite or not path.exists():
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        earlier = {}
+    known = earlier if isinstance(earlier, dict) else {}
+    different = [f"{key} {known.get(key)}" for key, value in own.items() if known.get(key) != value]
+    if different:
+        raise ArtifactError(
+            f"{output_dir} holds other results",
+            expected="an empty folder, or results of the same model, set and split",
+            found=", ".join(different),
+            next_step="pass another --output_dir, or --overwrite to replace them",
+        )
 
 
 def publish_transfer(answers: pa.Table, output_dir: Path) -> TransferResult:

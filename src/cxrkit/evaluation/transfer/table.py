@@ -21,7 +21,11 @@ def read_external_metadata(table: pa.Table) -> dict[str, Any]:
         ArtifactError: it is not such a table, or lacks a column.
     """
     raw = (table.schema.metadata or {}).get(METADATA_KEY)
-    metadata: dict[str, Any] = {} if raw is None else json.loads(raw)
+    try:
+        content = {} if raw is None else json.loads(raw)
+    except ValueError:
+        content = {}
+    metadata: dict[str, Any] = content if isinstance(content, dict) else {}
     missing = [name for name in EXTERNAL_SCHEMA.names if name not in table.column_names]
     version = metadata.get("transfer_version")
     if version != EXTERNAL_VERSION or missing:
