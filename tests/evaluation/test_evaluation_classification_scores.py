@@ -84,7 +84,9 @@ def test_too_few_positives_leave_the_frequent_mean_undefined(classify_table):
 
 
 def test_another_label_policy_is_refused(classify_table):
-    other = with_metadata(classify_table, {"task": "classify", "split": "test", "label_policy": "twos"})
+    other = with_metadata(
+        classify_table, {"task": "classify", "split": "test", "label_policy": "twos", "thresholds": {}}
+    )
     with pytest.raises(ArtifactError, match="label policy"):
         score_classification(other, n_resamples=5)
 
