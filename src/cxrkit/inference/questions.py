@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,6 @@ def predict_vqa(
     index = Index.open(settings.data.workspace)
     store = films_of(index)
     predictor = Predictor(model_path)
-    calibration = ModelCalibration.load(model_path)
     config = predictor.model.config
     films = evaluation_films(
         index, store, settings.data, split, questions_per_image=None, seed=settings.training.seed
@@ -106,25 +106,8 @@ def predict_vqa(
     consistency = ConsistencyRows(predictor, index, config.scene_graph_source) if ask_consistency else None
     collected = _Collected(rows, graphs, consistency)
     _run_model(predictor, films, collected, of_model, with_attention=with_attention, progress=progress)
-    training = training_films(index, store, settings.data, settings.training.seed).selection
-    shares = answer_shares(index, training.parts(index))
-    for condition in (name for name, protocol in chosen.items() if protocol.shown == "nothing"):
-        _run_control(shares, films, rows, condition)
-    metadata = {
-        "task": "vqa",
-        "split": split,
-        "index_fingerprint": index.fingerprint,
-        "checkpoint": str(model_path),
-        "graph_source": config.scene_graph_source,
-        "roi_source": config.roi_source,
-        "visual_patches": config.visual_patches,
-        "entities": list(config.entities),
-        "n_free_text": films.selection.free_text,
-        "n_free_text_by_type": films.selection.free_text_by_type,
-        "n_masked": films.selection.masked,
-        "calibration": None if calibration is None else calibration.to_json(),
-        "manifest": make_manifest(model_path, settings, index.fingerprint),
-    }
+    _run_controls(chosen, films, rows, settings)
+    metadata = _metadata(model_path, settings, split, predictor, films)
     answers = rows.table(metadata)
     if explanation_questions > 0:
         answers = explain_answers(
@@ -141,6 +124,29 @@ def predict_vqa(
         None if graphs is None else graphs.table(metadata),
         None if consistency is None else consistency.table(metadata),
     )
+
+
+def _metadata(
+    model_path: Path, settings: VQASettings, split: str, predictor: Predictor, films: FilmDataset
+) -> dict[str, Any]:
+    """Gives what the tables say about themselves."""
+    config, index = predictor.model.config, films.index
+    calibration = ModelCalibration.load(model_path)
+    return {
+        "task": "vqa",
+        "split": split,
+        "index_fingerprint": index.fingerprint,
+        "checkpoint": str(model_path),
+        "graph_source": config.scene_graph_source,
+        "roi_source": config.roi_source,
+        "visual_patches": config.visual_patches,
+        "entities": list(config.entities),
+        "n_free_text": films.selection.free_text,
+        "n_free_text_by_type": films.selection.free_text_by_type,
+        "n_masked": films.selection.masked,
+        "calibration": None if calibration is None else calibration.to_json(),
+        "manifest": make_manifest(model_path, settings, index.fingerprint),
+    }
 
 
 @dataclass(frozen=True)
@@ -271,6 +277,16 @@ class _ShownFilms:
             images = torch.from_numpy(stack_films(self.store, rows))
             found["other_film"] = self.predictor.features(images, torch.from_numpy(self.store.side[rows]))
         return found
+
+
+def _run_controls(
+    chosen: dict[str, Protocol], films: FilmDataset, rows: PredictionRows, settings: VQASettings
+) -> None:
+    """Answers from what was counted in the training split."""
+    training = training_films(films.index, films.store, settings.data, settings.training.seed).selection
+    shares = answer_shares(films.index, training.parts(films.index))
+    for condition in (name for name, protocol in chosen.items() if protocol.shown == "nothing"):
+        _run_control(shares, films, rows, condition)
 
 
 def _run_control(shares: AnswerShares, films: FilmDataset, rows: PredictionRows, condition: str) -> None:
