@@ -134,3 +134,10 @@ def test_what_is_no_probability_is_refused(vqa_table, rows):
     wrong = [row | {"is_abnormal": np.full(27, 7.0)} for row in rows]
     with pytest.raises(ArtifactError, match="is_abnormal of the consistency answers"):
         score_vqa(vqa_table, consistency=_table(wrong), n_resamples=20)
+
+
+def test_rows_without_a_value_are_counted(vqa_table, rows):
+    found = _values(score_vqa(vqa_table, consistency=_table(rows), n_resamples=20))
+    entry = found["region_normal_abnormal_agreement"]
+    # One of the 26 regions was not asked about in both forms.
+    assert (entry["n"], entry["n_undefined"]) == (24 * 25, 24)

@@ -156,7 +156,9 @@ def mean_of_defined_rows(
     of_defined = basis.about_rows(patients[defined])
     mean = mean_of_rows(values[defined], patients[defined], resamples)
     reason = DEFINITIONS[name].undefined_when if len(values) else None
-    return measure(name, of_defined, mean, resamples, undefined_reason=reason)
+    return measure(
+        name, of_defined, mean, resamples, undefined_reason=reason, n_undefined=int((~defined).sum())
+    )
 
 
 def _no_box_correctness(rows: BoxRows, resamples: PatientResamples) -> Measured:

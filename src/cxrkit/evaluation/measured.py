@@ -76,6 +76,7 @@ class Measured:
         n_positive: positives among the rows, where that makes sense.
         n_classes: for a mean over classes, how many entered.
         undefined_reason: why there is no value; None when there is one.
+        n_undefined: rows without a value, left out of `n`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Measured:
     n_positive: int | None = None
     n_classes: int | None = None
     undefined_reason: str | None = None
+    n_undefined: int = 0
 
     def to_entry(self) -> dict[str, Any]:
         """Gives the line as JSON values."""
@@ -102,6 +104,7 @@ class Measured:
             "interval": json_interval(interval),
             "interval_method": interval_method(len(self.bootstrap.replicates)),
             "n": self.basis.n,
+            "n_undefined": self.n_undefined,
             "n_positive": self.n_positive,
             "n_classes": self.n_classes,
             "n_patients": self.basis.n_patients,
@@ -118,6 +121,7 @@ def measure(
     n_positive: int | None = None,
     n_classes: int | None = None,
     undefined_reason: str | None = None,
+    n_undefined: int = 0,
 ) -> Measured:
     """Computes a metric with its replicates.
 
@@ -129,6 +133,7 @@ def measure(
         n_positive: positives among the rows.
         n_classes: classes that enter a mean.
         undefined_reason: taken as the reason when there is no value, in place of the definition's.
+        n_undefined: rows without a value, left out of the basis.
     """
     bootstrap = patient_bootstrap(statistic, resamples)
     reason = None
@@ -136,7 +141,7 @@ def measure(
         reason = undefined_reason or (
             DEFINITIONS[name].undefined_when if basis.n else "nothing to score in this split"
         )
-    return Measured(name, basis, bootstrap, n_positive, n_classes, reason)
+    return Measured(name, basis, bootstrap, n_positive, n_classes, reason, n_undefined)
 
 
 def without_value(name: str, basis: Basis, resamples: PatientResamples, reason: str) -> Measured:

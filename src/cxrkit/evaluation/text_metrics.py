@@ -60,7 +60,9 @@ def _mean(
     statistic = SumStatistic.of_rows(pairs, patients, resamples, counts.ratio_of_sums)
     about = basis if defined.all() else basis.about_rows(patients[defined])
     reason = f"{DEFINITIONS[name].undefined_when} ({len(values)} questions)" if len(values) else None
-    return measure(name, about, statistic, resamples, undefined_reason=reason)
+    return measure(
+        name, about, statistic, resamples, undefined_reason=reason, n_undefined=int((~defined).sum())
+    )
 
 
 __all__ = ["BERTSCORE", "NO_BERTSCORE", "measure_texts"]
