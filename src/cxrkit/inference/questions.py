@@ -110,14 +110,9 @@ def predict_vqa(
     metadata = _metadata(model_path, settings, split, predictor, films)
     answers = rows.table(metadata)
     if explanation_questions > 0:
+        seed = settings.training.seed
         answers = explain_answers(
-            answers,
-            predictor,
-            index,
-            store,
-            questions=explanation_questions,
-            seed=settings.training.seed,
-            progress=progress,
+            answers, predictor, index, store, questions=explanation_questions, seed=seed, progress=progress
         )
     return VQAPredictions(
         answers,
